@@ -1,0 +1,156 @@
+/**
+ * What the core offers to its drivers (server, simulator, C-Raft facade, conformance tests): configuration, the node
+ * that is stepped, and the Ready it answers with. Semantics are etcd raft's `RawNode`.
+ */
+import type { EntryBatch, Proposals } from './entry-batch.ts';
+import type { NodeId } from './node-id.ts';
+import type {
+  ConfChange,
+  ConfChangeV2,
+  ConfState,
+  HardState,
+  Message,
+  MessageType,
+  ReadState,
+  Snapshot,
+  SoftState,
+  StateType,
+} from './types.ts';
+
+/**
+ * The stable log as the core reads it. All methods are synchronous and in memory; the driver appends to it once its
+ * disk has the same entries (etcd's `Storage`).
+ */
+export interface LogStorage {
+  initialState(): { readonly hardState: HardState; readonly confState: ConfState };
+  /**
+   * Entries [lo, hi) as batches, at least one entry if there is one, else stopping before `maxBytes` of encoded size.
+   * Throws LogError 'compacted' when lo is below firstIndex, 'unavailable' when hi is beyond lastIndex + 1.
+   */
+  entries(lo: number, hi: number, maxBytes: number): EntryBatch[];
+  /** Term of entry `index`, firstIndex - 1 <= index <= lastIndex; LogError otherwise. */
+  term(index: number): number;
+  firstIndex(): number;
+  lastIndex(): number;
+  /** The newest snapshot; LogError 'snapshot-temporarily-unavailable' to be asked again later. */
+  snapshot(): Snapshot;
+}
+
+export interface Logger {
+  debug(text: string): void;
+  info(text: string): void;
+  warning(text: string): void;
+  error(text: string): void;
+}
+
+export interface CoreConfig {
+  readonly id: NodeId;
+  /** Ticks without contact before an election; above heartbeatTick. */
+  readonly electionTick: number;
+  readonly heartbeatTick: number;
+  readonly storage: LogStorage;
+  /** Last index that the state machine has applied; 0 after a fresh start. */
+  readonly applied?: number;
+  readonly asyncStorageWrites?: boolean;
+  /** Bytes of entries in one append message; at least one entry always goes. */
+  readonly maxSizePerMsg: number;
+  /** Bytes of committed entries in one Ready; defaults to maxSizePerMsg. */
+  readonly maxCommittedSizePerReady?: number;
+  /** Bytes of payload proposed and not yet committed; 0 is no limit. */
+  readonly maxUncommittedEntriesSize?: number;
+  readonly maxInflightMsgs: number;
+  /** Bytes in flight to one follower; 0 is no limit. */
+  readonly maxInflightBytes?: number;
+  readonly checkQuorum?: boolean;
+  readonly preVote?: boolean;
+  readonly readOnlyOption?: 'safe' | 'lease-based';
+  readonly disableProposalForwarding?: boolean;
+  readonly disableConfChangeValidation?: boolean;
+  readonly stepDownOnRemoval?: boolean;
+  /** When a configuration change takes effect: etcd's at apply, C-Raft's at append. */
+  readonly configurationEffective?: 'apply' | 'append';
+  /** Uniform integer in [0, bound); the core has no randomness of its own. */
+  readonly random: (bound: number) => number;
+  readonly logger: Logger;
+}
+
+export interface Ready {
+  readonly softState: SoftState | null;
+  readonly hardState: HardState | null;
+  readonly readStates: readonly ReadState[];
+  /** Must be on stable storage before `messages` are sent (synchronous storage mode only). */
+  readonly entries: readonly EntryBatch[];
+  readonly snapshot: Snapshot | null;
+  readonly committedEntries: readonly EntryBatch[];
+  /**
+   * Messages to send. With asynchronous storage writes they include StorageAppend to LOCAL_APPEND_THREAD and
+   * StorageApply to LOCAL_APPLY_THREAD, whose `responses` are to be delivered once that work is done.
+   */
+  readonly messages: readonly Message[];
+  readonly mustSync: boolean;
+}
+
+export type ProgressStateName = 'StateProbe' | 'StateReplicate' | 'StateSnapshot';
+
+export interface ProgressStatus {
+  readonly id: NodeId;
+  readonly match: number;
+  readonly next: number;
+  readonly state: ProgressStateName;
+  readonly isLearner: boolean;
+  readonly recentActive: boolean;
+  readonly pendingSnapshot: number;
+  readonly inflight: number;
+  readonly paused: boolean;
+}
+
+export interface Status {
+  readonly id: NodeId;
+  readonly hardState: HardState;
+  readonly softState: SoftState;
+  readonly applied: number;
+  readonly lastIndex: number;
+  readonly firstIndex: number;
+  readonly leadTransferee: NodeId;
+  readonly confState: ConfState;
+  /** Per follower; empty unless leader. */
+  readonly progress: readonly ProgressStatus[];
+}
+
+/** Why a proposal or step was refused. `dropped` may be tried again. */
+export type StepErrorCode = 'dropped' | 'step-local' | 'unknown-peer' | 'stopped';
+
+export interface RaftNode {
+  tick(): void;
+  campaign(): void;
+  /**
+   * Proposes all payloads as one append. Throws StepError 'dropped' when there is no leader, when forwarding is off,
+   * when a transfer is under way or when the uncommitted limit is reached. `context` travels in MsgProp when forwarded.
+   */
+  propose(proposals: Proposals, context?: Uint8Array | null): void;
+  proposeConfChange(change: ConfChange | ConfChangeV2, context?: Uint8Array | null): void;
+  applyConfChange(change: ConfChange | ConfChangeV2): ConfState;
+  /** A message from the network, or a response of the local append or apply thread. */
+  step(message: Message): void;
+  hasReady(): boolean;
+  ready(): Ready;
+  /** Synchronous storage mode only: the last Ready has been handled. */
+  advance(): void;
+  reportUnreachable(id: NodeId): void;
+  reportSnapshot(id: NodeId, success: boolean): void;
+  transferLeader(transferee: NodeId): void;
+  forgetLeader(): void;
+  readIndex(requestContext: Uint8Array): void;
+  /** Cheap: no allocation. */
+  readonly id: NodeId;
+  readonly state: StateType;
+  readonly term: number;
+  readonly lead: NodeId;
+  readonly committed: number;
+  readonly applied: number;
+  readonly lastIndex: number;
+  status(): Status;
+}
+
+/** True for messages that only the node itself may create; a driver must never take one from the network. */
+export type IsLocalMessage = (type: MessageType) => boolean;
