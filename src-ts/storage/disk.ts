@@ -1,0 +1,49 @@
+/**
+ * The file operations that storage needs, behind an interface so that the simulator can lose, tear and refuse writes.
+ * Every method rejects with a DiskError that names operation, path and errno.
+ */
+export interface DiskFile {
+  readonly path: string;
+  /** Writes all of bytes[start, end) at `position`; with `sync`, resolves only after fdatasync. */
+  write(bytes: Uint8Array, start: number, end: number, position: number, sync: boolean): Promise<void>;
+  /** Reads up to `length` bytes at `position` into target[start, ...); resolves to the number read, 0 at the end. */
+  read(target: Uint8Array, start: number, length: number, position: number): Promise<number>;
+  /** fdatasync. */
+  sync(): Promise<void>;
+  size(): Promise<number>;
+  truncate(size: number): Promise<void>;
+  /** Extends the file to `size` with zero-filled, allocated space. */
+  preallocate(size: number): Promise<void>;
+  /** Takes an exclusive lock that ends with close (or the process); false when another open file holds it. */
+  tryLock(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export type OpenMode = 'read' | 'read-write' | 'create-exclusive' | 'create-or-open';
+
+export interface Disk {
+  open(path: string, mode: OpenMode, permissions?: number): Promise<DiskFile>;
+  /** Names in the directory, sorted; rejects with code ENOENT when it does not exist. */
+  list(directory: string): Promise<string[]>;
+  exists(path: string): Promise<boolean>;
+  /** Creates the directory and its parents. */
+  makeDirectory(directory: string, permissions: number): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  removeDirectory(directory: string): Promise<void>;
+  /** fsync of the directory, so that names in it are durable. */
+  syncDirectory(directory: string): Promise<void>;
+}
+
+export class DiskError extends Error {
+  override readonly name = 'DiskError';
+  /** As in Node: 'ENOENT', 'ENOSPC', 'EIO', ... */
+  readonly code: string;
+  readonly path: string;
+
+  constructor(operation: string, path: string, code: string) {
+    super(`${operation} ${path}: ${code}`);
+    this.code = code;
+    this.path = path;
+  }
+}

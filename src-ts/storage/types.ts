@@ -1,0 +1,97 @@
+/** What a server asks of its storage. Implementations: wal/ and snapshot/ in this room. */
+import type { EntryBatch } from '../core/entry-batch.ts';
+import type { ConfState, HardState, Snapshot, SnapshotMetadata } from '../core/types.ts';
+
+/** A snapshot record in the WAL (walpb.Snapshot); confState null when written by an old etcd. */
+export interface WalSnapshot {
+  readonly index: number;
+  readonly term: number;
+  readonly confState: ConfState | null;
+}
+
+export interface WalContents {
+  /** Bytes of the metadata record; empty when easyraft wrote the WAL. */
+  readonly metadata: Uint8Array;
+  readonly hardState: HardState;
+  /** Entries after the snapshot that was asked for, consecutive. */
+  readonly batches: readonly EntryBatch[];
+  /** Bytes of a torn record that were cut from the tail; 0 when it was whole. */
+  readonly cutBytes: number;
+}
+
+/**
+ * One open write-ahead log. Calls of `save` may overlap: they are written in call order, and all that arrive while a
+ * sync runs share the next one (group commit). After a failed write or sync every call rejects with the first error.
+ */
+export interface WriteAheadLog {
+  /** Resolves when everything up to this call is written, and durable if `mustSync` (of this or a later call). */
+  save(hardState: HardState | null, entries: readonly EntryBatch[], mustSync: boolean): Promise<void>;
+  /** Durable when resolved. Called after the .snap file is durable. */
+  saveSnapshot(snapshot: WalSnapshot): Promise<void>;
+  /** Releases the locks of segments that hold only entries below `index`, so that they may be purged. */
+  releaseTo(index: number): Promise<void>;
+  /** Removes released segments until at most `keep` remain. Resolves to the names removed. */
+  purge(keep: number): Promise<string[]>;
+  /** Bytes in the current segment and number of segments, for status and metrics. */
+  readonly statistics: { readonly segments: number; readonly segmentBytes: number; readonly syncs: number };
+  /** Syncs and closes; the directory may be opened again afterwards. */
+  close(): Promise<void>;
+}
+
+/** A snapshot file on disk that is whole and durable. */
+export interface SnapshotFile {
+  readonly name: string;
+  readonly path: string;
+  readonly metadata: SnapshotMetadata;
+  /** Bytes of state machine data in it. */
+  readonly dataBytes: number;
+}
+
+export interface SnapshotWriter {
+  /** Appends state machine bytes. The sum must be the size announced. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Makes the file durable under its final name. */
+  commit(): Promise<SnapshotFile>;
+  /** Removes the unfinished file. */
+  abort(): Promise<void>;
+}
+
+export interface SnapshotDirectory {
+  /**
+   * The newest whole snapshot that the WAL knows (index and term among `known`), or simply the newest whole one when
+   * `known` is null. Damaged files are renamed to `.broken` and logged.
+   */
+  newest(known: readonly WalSnapshot[] | null): Promise<SnapshotFile | null>;
+  create(metadata: SnapshotMetadata, dataBytes: number): Promise<SnapshotWriter>;
+  /** Calls `chunk` with the data in order, in pieces of at most 1 MiB, each awaited; verifies the CRC over all. */
+  read(file: SnapshotFile, chunk: (bytes: Uint8Array) => Promise<void> | void): Promise<void>;
+  /** The whole file as a raftpb.Snapshot, for small ones and tests. */
+  load(file: SnapshotFile): Promise<Snapshot>;
+  purge(keep: number): Promise<string[]>;
+}
+
+/** A membership as the server keeps it beside the snapshots (`members.json`). */
+export interface MembersFile {
+  /** Index of the last membership change in it. */
+  readonly index: number;
+  readonly members: readonly { readonly id: bigint; readonly urls: readonly string[]; readonly learner: boolean }[];
+  readonly removed: readonly bigint[];
+}
+
+/** Damage that needs an operator: names file and offset, and says which command repairs it. */
+export class CorruptionError extends Error {
+  override readonly name = 'CorruptionError';
+  readonly file: string;
+  readonly offset: number;
+
+  constructor(file: string, offset: number, what: string, advice: string) {
+    super(`${file} at byte ${offset}: ${what}. ${advice}`);
+    this.file = file;
+    this.offset = offset;
+  }
+}
+
+/** A directory or file that another process (or server) has locked. */
+export class LockedError extends Error {
+  override readonly name = 'LockedError';
+}

@@ -1,0 +1,79 @@
+/** What a server asks of its transport. Implementation: rafthttp in this room. */
+import type { NodeId } from '../core/node-id.ts';
+import type { Message } from '../core/types.ts';
+
+/** A state machine snapshot to be sent: its bytes are streamed while they are read. */
+export interface SnapshotSource {
+  readonly dataBytes: number;
+  read(chunk: (bytes: Uint8Array) => Promise<void> | void): Promise<void>;
+}
+
+/** Where the bytes of an arriving snapshot go. */
+export interface SnapshotSink {
+  write(chunk: Uint8Array): Promise<void>;
+  /** All bytes are here; the message may be given to the core. */
+  commit(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Outcome of a proposal that another polyraft node forwarded to this one. */
+export interface ForwardedOutcome {
+  readonly sequence: number;
+  readonly index: number;
+  readonly term: number;
+  /** ErrorCode: OK when committed, REJECTED, UNKNOWN_OUTCOME. */
+  readonly code: number;
+}
+
+/** The server's side of its transport; called on the event loop, never during `send`. */
+export interface TransportEvents {
+  /** Messages from peers, in order per stream. Entries are the receiver's to keep. Never a local message type. */
+  receive(messages: readonly Message[]): void;
+  /** An arriving MsgSnap (its `snapshot.data` is empty): a sink for its data, or null to refuse it. */
+  openSnapshotSink(
+    message: Message,
+    dataBytes: number,
+    members: string | null,
+  ): Promise<SnapshotSink | null>;
+  unreachable(id: NodeId): void;
+  snapshotResult(id: NodeId, success: boolean): void;
+  isRemoved(id: NodeId): boolean;
+  /** A peer says that this node has been removed (403 on the pipeline, 410 on a stream). */
+  removedByPeer(id: NodeId): void;
+  /** URLs that a peer gave in X-PeerURLs. */
+  peerUrls(id: NodeId, urls: readonly string[]): void;
+  /** `POST /message`: resolves to the answer; a rejection is answered with HTTP 500. */
+  hostMessage(body: Uint8Array): Promise<Uint8Array>;
+  forwardedOutcomes(from: NodeId, outcomes: readonly ForwardedOutcome[]): void;
+}
+
+export interface PeerStatus {
+  readonly id: NodeId;
+  readonly urls: readonly string[];
+  /** A stream is up. */
+  readonly active: boolean;
+  /** Milliseconds of the server's clock when something last arrived; -1 never. */
+  readonly lastContactMs: number;
+  /** The peer is polyraft (said so in its headers); null until it is known. */
+  readonly polyraft: boolean | null;
+}
+
+/** Host messages fail with one of these (design 3, RAFT_SendMessage). */
+export type HostMessageFailure = 'unknown-peer' | 'url' | 'connect' | 'read';
+
+export interface Transport {
+  /** Begins to listen on the own URL's address (shared with other clusters) and to dial peers. Rejects when it cannot bind. */
+  start(): Promise<void>;
+  /** Sends in order per peer; never blocks, never throws. What cannot be queued is dropped and reported unreachable. */
+  send(messages: readonly Message[]): void;
+  /** Sends a MsgSnap with its data from `source`; the result comes by `snapshotResult`. */
+  sendSnapshot(message: Message, source: SnapshotSource, members: string | null): void;
+  sendForwardedOutcomes(to: NodeId, outcomes: readonly ForwardedOutcome[]): void;
+  sendHostMessage(to: NodeId, body: Uint8Array): Promise<Uint8Array>;
+  addPeer(id: NodeId, urls: readonly string[]): void;
+  updatePeer(id: NodeId, urls: readonly string[]): void;
+  removePeer(id: NodeId): void;
+  peers(): readonly PeerStatus[];
+  /** Closes streams and the listener (when no other cluster uses it). */
+  stop(): Promise<void>;
+}
