@@ -1,0 +1,146 @@
+/**
+ * One raft server: what a facade configures and calls, and what it must offer (the host's state machine behind a port).
+ * Everything happens on one event loop; nothing here blocks.
+ */
+import type { ErrorCode, EventCode } from '../core/codes.generated.ts';
+import type { EntryBatch, Proposals } from '../core/entry-batch.ts';
+import type { Logger } from '../core/api.ts';
+import type { NodeId } from '../core/node-id.ts';
+import type { StateType } from '../core/types.ts';
+import type { Disk } from '../storage/disk.ts';
+import type { StorageBinding } from '../storage/native-binding.ts';
+import type { Transport, TransportEvents } from '../transport/types.ts';
+
+export interface PeerConfig {
+  readonly id: NodeId;
+  readonly url: string;
+}
+
+/** A validated configuration (facade/config checks every rule before a server is started). */
+export interface ServerConfig {
+  readonly id: NodeId;
+  readonly clusterId: bigint;
+  readonly walDirectory: string;
+  readonly snapDirectory: string;
+  readonly peers: readonly PeerConfig[];
+  readonly join: boolean;
+  readonly tickMs: number;
+  readonly electionTick: number;
+  readonly heartbeatTick: number;
+  readonly bootstrapTimeoutMs: number;
+  /** Applied entries after which a snapshot is taken; 0 never. */
+  readonly snapCount: number;
+  /** Entries kept in the log behind a snapshot. */
+  readonly snapshotEntries: number;
+  readonly manualSnap: boolean;
+  readonly maxSizePerMsg: number;
+  readonly maxInflightMsgs: number;
+  readonly maxProposalBytes: number;
+  /** 0 is off. */
+  readonly maxSnapFiles: number;
+  readonly maxWalFiles: number;
+  readonly purgeFileIntervalMs: number;
+  readonly preVote: boolean;
+  readonly checkQuorum: boolean;
+}
+
+/** Timers and time; the simulator hands in a virtual one. Times in milliseconds, monotonic. */
+export interface Clock {
+  now(): number;
+  setTimer(delayMs: number, callback: () => void): Timer;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface ServerEnvironment {
+  readonly disk: Disk;
+  readonly binding: StorageBinding | null;
+  readonly clock: Clock;
+  readonly random: (bound: number) => number;
+  readonly logger: Logger;
+  createTransport(config: ServerConfig, members: readonly PeerConfig[], events: TransportEvents): Transport;
+}
+
+export interface Outcome {
+  /** The proposer's own number. */
+  readonly sequence: number;
+  readonly index: number;
+  readonly term: number;
+  readonly code: ErrorCode;
+}
+
+/** The host's state machine. Calls return at once; the host works through them in order. */
+export interface StateMachinePort {
+  /**
+   * Hands over committed, durable entries in log order. Returns how many were taken (from the front): fewer than
+   * batch.count when the host has no room, in which case `RaftServer.hostHasRoom` is called later. Entries that are not
+   * Normal, and empty ones, are counted but not shown to the host.
+   */
+  apply(batch: EntryBatch): number;
+  /** The index up to which the host has applied, now. */
+  appliedIndex(): number;
+  /** Replaces the host's state; in order with `apply`. Resolves when handed over (not when the host is done). */
+  restore(index: number, term: number, dataBytes: number, source: SnapshotChunks): Promise<void>;
+  /**
+   * Asks for the state as it is after everything handed over so far. Resolves with a reader of its bytes once the host
+   * has them, or rejects when the host refused.
+   */
+  takeSnapshot(index: number): Promise<HostSnapshot>;
+  stateChanged(state: StateType): void;
+  event(code: EventCode, value: number, text: string): void;
+  /** Called at most once a turn with everything that is decided. */
+  outcomes(outcomes: readonly Outcome[]): void;
+  /** A message from another node for the host (`RAFT_SendMessage`). */
+  message(body: Uint8Array): Promise<Uint8Array>;
+}
+
+export type SnapshotChunks = (chunk: (bytes: Uint8Array) => Promise<void> | void) => Promise<void>;
+
+export interface HostSnapshot {
+  readonly dataBytes: number;
+  read: SnapshotChunks;
+}
+
+/** An operation that failed, with the code that the C interface returns. */
+export class ServerError extends Error {
+  override readonly name = 'ServerError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, text: string) {
+    super(text);
+    this.code = code;
+  }
+}
+
+export type MemberOperation = 'add' | 'remove' | 'update' | 'add-learner' | 'promote';
+
+export interface RaftServer {
+  /**
+   * Proposes all at once; copies before it returns. `sequences[i]` is the proposer's number of proposal i when it
+   * wants an outcome, -1 when not. What cannot be proposed now (no leader, limits) ends by outcome: while there is
+   * room, proposals without a leader wait for one up to an election timeout.
+   */
+  propose(proposals: Proposals, sequences: Float64Array): void;
+  /** False while the facade should leave proposals in its ring (uncommitted or unapplied bytes at their bound). */
+  readonly acceptsProposals: boolean;
+  /** Set by the facade: called when acceptsProposals turns true again. */
+  onAcceptsProposals: (() => void) | null;
+  /** The host has made room after apply took fewer entries than it was given. */
+  hostHasRoom(): void;
+  /** The host's apply or restore failed: the server stops for good. */
+  hostFailed(index: number, code: number, which: 'apply' | 'restore'): void;
+  /** Resolve with the index of the change once it is applied here; reject with ServerError. */
+  changeMember(operation: MemberOperation, id: NodeId, url: string | null): Promise<number>;
+  /** Resolves with the snapshot's index once it is on disk. */
+  snapshot(): Promise<number>;
+  transferLeadership(to: NodeId): Promise<void>;
+  readIndex(kind: 'safe' | 'lease'): Promise<number>;
+  sendHostMessage(to: NodeId, body: Uint8Array): Promise<Uint8Array>;
+  /** JSON text of RAFT_GetStatus and RAFT_GetPeersStatus. */
+  statusJson(): string;
+  peersJson(): string;
+  /** Ends pending work with STOPPED, syncs, closes. With handOver, a leader first tries to pass leadership on. */
+  stop(handOver: boolean): Promise<void>;
+}
