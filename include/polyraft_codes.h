@@ -2,6 +2,9 @@
 #ifndef POLYRAFT_CODES_H
 #define POLYRAFT_CODES_H
 
+/** The version of this header and its library. */
+#define POLYRAFT_VERSION "0.1.0"
+
 /** What polyraft functions return and report. RAFT_StrError gives the text. */
 enum RAFT_Error {
   /** success */

@@ -10,7 +10,7 @@ namespace polyraft::protocol {
 enum RecordType : uint16_t {
   // filler up to the end of the ring; only the first 8 bytes of its header are valid
   kPAD = 0,
-  // host control: id request; payload u32 slot, u32 create_flags, u64 applied_index, then the JSON config (UTF-8). Answer on the control event ring: REPLY with the same id once the server has started or failed
+  // host control: id request; payload u32 slot, u32 create_flags (1: this host ran the server before, its engine died), u64 applied_index, then the JSON config (UTF-8). Answer on the control event ring: REPLY with the same id once the server has started or failed
   kCREATE_SERVER = 1,
   // host control: payload i32 level, u32 debug
   kSET_LOG = 2,
@@ -26,7 +26,7 @@ enum RecordType : uint16_t {
   kSNAPSHOT_DATA = 19,
   // host command: id request; payload u32 what (0 status, 1 peers, 2 metrics); REPLY with JSON or text
   kSTATUS_REQUEST = 20,
-  // host command: id request; payload u64 node id, then the bytes; REPLY with the peer's answer
+  // host command: id request; payload u64 node id, then the bytes; REPLY with the peer's answer, or INVALID_ARGUMENT (own id), UNKNOWN_MEMBER, URL, CONNECT, READ
   kSEND_MESSAGE = 21,
   // host command: id of MESSAGE; payload i32 result of onMessage, u32 reserved, then the answer
   kMESSAGE_REPLY = 22,
@@ -72,12 +72,29 @@ enum RecordFlag : uint16_t {
 };
 
 // Byte offsets and sizes of the region.
+// a record: this header, then the payload, then zero to seven bytes up to RECORD_ALIGNMENT_BYTES; it never wraps
 inline constexpr uint32_t kRECORD_HEADER_BYTES = 24u;
+// u32, payload bytes in this record, header and alignment not counted. PAD: bytes after its own PAD_HEADER_BYTES; a PAD always reaches exactly to the end of the ring
+inline constexpr uint32_t kRECORD_LENGTH_AT = 0u;
+// u16
+inline constexpr uint32_t kRECORD_TYPE_AT = 4u;
+// u16
+inline constexpr uint32_t kRECORD_FLAGS_AT = 6u;
+// u64, below 2^53; what it means stands at each record type
+inline constexpr uint32_t kRECORD_ID_AT = 8u;
+// u64, payload bytes of all chunks together, the same in each chunk; equals the length when there is one. A record (header included) is at most a quarter of its ring; larger payloads travel in chunks: the first has MORE, those between MORE and CONTINUATION, the last CONTINUATION. Fixed fields at the front of a payload stand in the first chunk only, and are never split. Submit and apply ring: the chunks of a payload follow each other without another record between them, and a record without CONTINUATION discards an unfinished payload (its producer gave up). Other rings: chunks of different payloads, told apart by type and id, may interleave
+inline constexpr uint32_t kRECORD_TOTAL_AT = 16u;
+inline constexpr uint32_t kPAD_HEADER_BYTES = 8u;
 inline constexpr uint32_t kRECORD_ALIGNMENT_BYTES = 8u;
+// a ring: this header, then *_RING_BYTES of records. Positions are u32, run freely modulo 2^32; position & (bytes - 1) is the offset among the records
 inline constexpr uint32_t kRING_HEADER_BYTES = 256u;
+// u32 written by the consumer (release): position of the next byte it will read
 inline constexpr uint32_t kRING_HEAD = 0u;
+// u32 written by the producer (release): position after the last complete record
 inline constexpr uint32_t kRING_TAIL = 64u;
+// u32 futex of the host as consumer: 1 while a host thread sleeps or is about to. The engine publishes the tail, fences, and when it reads 1 here stores 0 and wakes. Unused in rings towards the engine (see REGION_ENGINE_PARKED_AT)
 inline constexpr uint32_t kRING_CONSUMER_PARKED = 128u;
+// u32: 1 while the producer waits for room. A consumer publishes the head, fences, and when it reads 1 here stores 0 and wakes: the engine by futex wake of this word, the host by the doorbell (always rung then)
 inline constexpr uint32_t kRING_PRODUCER_WAITING = 192u;
 inline constexpr uint32_t kREGION_MAGIC = 1347570754u;
 inline constexpr uint32_t kPROTOCOL_VERSION = 1u;
@@ -85,9 +102,12 @@ inline constexpr uint32_t kREGION_HEADER_BYTES = 4096u;
 inline constexpr uint32_t kREGION_MAGIC_AT = 0u;
 inline constexpr uint32_t kREGION_VERSION_AT = 4u;
 inline constexpr uint32_t kREGION_SLOTS_AT = 8u;
+// u32, 1 for the first engine of a host, one more for each restart
 inline constexpr uint32_t kREGION_ENGINE_EPOCH_AT = 12u;
 inline constexpr uint32_t kREGION_HOST_PID_AT = 16u;
+// u32: 1 while the engine sleeps or is about to. The host publishes a tail, fences, exchanges this word with 0, and rings the doorbell when it was 1. The engine sets 1, fences, looks into all its rings once more, then sleeps
 inline constexpr uint32_t kREGION_ENGINE_PARKED_AT = 64u;
+// u32 written by the engine: 0 starting, 1 running, 2 ended
 inline constexpr uint32_t kREGION_ENGINE_STATE_AT = 128u;
 inline constexpr uint32_t kCONTROL_COMMAND_RING_AT = 4096u;
 inline constexpr uint32_t kCONTROL_COMMAND_RING_BYTES = 1048576u;
@@ -96,7 +116,9 @@ inline constexpr uint32_t kCONTROL_EVENT_RING_BYTES = 1048576u;
 inline constexpr uint32_t kFIRST_SLOT_AT = 4194304u;
 inline constexpr uint32_t kMAX_SERVERS = 64u;
 inline constexpr uint32_t kSLOT_BYTES = 16777216u;
+// u32 written by the host: 0 free, 1 in use
 inline constexpr uint32_t kSLOT_STATE_AT = 0u;
+// u64 written by the host after each entry: the state machine's applied index
 inline constexpr uint32_t kSLOT_APPLIED_INDEX_AT = 64u;
 inline constexpr uint32_t kSLOT_COMMAND_RING_AT = 4096u;
 inline constexpr uint32_t kSLOT_COMMAND_RING_BYTES = 1048576u;

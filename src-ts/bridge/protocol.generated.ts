@@ -3,7 +3,7 @@
 export const RecordType = {
   /** filler up to the end of the ring; only the first 8 bytes of its header are valid */
   PAD: 0,
-  /** host control: id request; payload u32 slot, u32 create_flags, u64 applied_index, then the JSON config (UTF-8). Answer on the control event ring: REPLY with the same id once the server has started or failed */
+  /** host control: id request; payload u32 slot, u32 create_flags (1: this host ran the server before, its engine died), u64 applied_index, then the JSON config (UTF-8). Answer on the control event ring: REPLY with the same id once the server has started or failed */
   CREATE_SERVER: 1,
   /** host control: payload i32 level, u32 debug */
   SET_LOG: 2,
@@ -19,7 +19,7 @@ export const RecordType = {
   SNAPSHOT_DATA: 19,
   /** host command: id request; payload u32 what (0 status, 1 peers, 2 metrics); REPLY with JSON or text */
   STATUS_REQUEST: 20,
-  /** host command: id request; payload u64 node id, then the bytes; REPLY with the peer's answer */
+  /** host command: id request; payload u64 node id, then the bytes; REPLY with the peer's answer, or INVALID_ARGUMENT (own id), UNKNOWN_MEMBER, URL, CONNECT, READ */
   SEND_MESSAGE: 21,
   /** host command: id of MESSAGE; payload i32 result of onMessage, u32 reserved, then the answer */
   MESSAGE_REPLY: 22,
@@ -68,12 +68,29 @@ export const RecordFlag = {
 export type RecordFlag = (typeof RecordFlag)[keyof typeof RecordFlag];
 
 // Byte offsets and sizes of the region.
+/** a record: this header, then the payload, then zero to seven bytes up to RECORD_ALIGNMENT_BYTES; it never wraps */
 export const RECORD_HEADER_BYTES = 24;
+/** u32, payload bytes in this record, header and alignment not counted. PAD: bytes after its own PAD_HEADER_BYTES; a PAD always reaches exactly to the end of the ring */
+export const RECORD_LENGTH_AT = 0;
+/** u16 */
+export const RECORD_TYPE_AT = 4;
+/** u16 */
+export const RECORD_FLAGS_AT = 6;
+/** u64, below 2^53; what it means stands at each record type */
+export const RECORD_ID_AT = 8;
+/** u64, payload bytes of all chunks together, the same in each chunk; equals the length when there is one. A record (header included) is at most a quarter of its ring; larger payloads travel in chunks: the first has MORE, those between MORE and CONTINUATION, the last CONTINUATION. Fixed fields at the front of a payload stand in the first chunk only, and are never split. Submit and apply ring: the chunks of a payload follow each other without another record between them, and a record without CONTINUATION discards an unfinished payload (its producer gave up). Other rings: chunks of different payloads, told apart by type and id, may interleave */
+export const RECORD_TOTAL_AT = 16;
+export const PAD_HEADER_BYTES = 8;
 export const RECORD_ALIGNMENT_BYTES = 8;
+/** a ring: this header, then *_RING_BYTES of records. Positions are u32, run freely modulo 2^32; position & (bytes - 1) is the offset among the records */
 export const RING_HEADER_BYTES = 256;
+/** u32 written by the consumer (release): position of the next byte it will read */
 export const RING_HEAD = 0;
+/** u32 written by the producer (release): position after the last complete record */
 export const RING_TAIL = 64;
+/** u32 futex of the host as consumer: 1 while a host thread sleeps or is about to. The engine publishes the tail, fences, and when it reads 1 here stores 0 and wakes. Unused in rings towards the engine (see REGION_ENGINE_PARKED_AT) */
 export const RING_CONSUMER_PARKED = 128;
+/** u32: 1 while the producer waits for room. A consumer publishes the head, fences, and when it reads 1 here stores 0 and wakes: the engine by futex wake of this word, the host by the doorbell (always rung then) */
 export const RING_PRODUCER_WAITING = 192;
 export const REGION_MAGIC = 1347570754;
 export const PROTOCOL_VERSION = 1;
@@ -81,9 +98,12 @@ export const REGION_HEADER_BYTES = 4096;
 export const REGION_MAGIC_AT = 0;
 export const REGION_VERSION_AT = 4;
 export const REGION_SLOTS_AT = 8;
+/** u32, 1 for the first engine of a host, one more for each restart */
 export const REGION_ENGINE_EPOCH_AT = 12;
 export const REGION_HOST_PID_AT = 16;
+/** u32: 1 while the engine sleeps or is about to. The host publishes a tail, fences, exchanges this word with 0, and rings the doorbell when it was 1. The engine sets 1, fences, looks into all its rings once more, then sleeps */
 export const REGION_ENGINE_PARKED_AT = 64;
+/** u32 written by the engine: 0 starting, 1 running, 2 ended */
 export const REGION_ENGINE_STATE_AT = 128;
 export const CONTROL_COMMAND_RING_AT = 4096;
 export const CONTROL_COMMAND_RING_BYTES = 1048576;
@@ -92,7 +112,9 @@ export const CONTROL_EVENT_RING_BYTES = 1048576;
 export const FIRST_SLOT_AT = 4194304;
 export const MAX_SERVERS = 64;
 export const SLOT_BYTES = 16777216;
+/** u32 written by the host: 0 free, 1 in use */
 export const SLOT_STATE_AT = 0;
+/** u64 written by the host after each entry: the state machine's applied index */
 export const SLOT_APPLIED_INDEX_AT = 64;
 export const SLOT_COMMAND_RING_AT = 4096;
 export const SLOT_COMMAND_RING_BYTES = 1048576;
