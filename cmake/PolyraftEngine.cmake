@@ -1,0 +1,38 @@
+# The engine: one CommonJS file for both runtimes, and polyraft.node, its native half for the child process (the
+# embedded runtime has the same source inside libpolyraft-node.so).
+
+file(GLOB_RECURSE polyraft_engine_scripts CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-ts/*.ts")
+list(FILTER polyraft_engine_scripts EXCLUDE REGEX "\\.test\\.ts$")
+set(polyraft_engine_entry "${CMAKE_SOURCE_DIR}/src-ts/bridge/main.ts")
+
+if(EXISTS "${polyraft_engine_entry}")
+  set(polyraft_engine_bundle "${POLYRAFT_PRIVATE_DIR}/engine.cjs")
+  add_custom_command(OUTPUT "${polyraft_engine_bundle}"
+    COMMAND "${CMAKE_SOURCE_DIR}/node_modules/.bin/esbuild" src-ts/bridge/main.ts --bundle --platform=node
+      --target=node18 --format=cjs --charset=utf8 --log-level=warning --legal-comments=none
+      "--define:process.env.POLYRAFT_ENGINE_VERSION=\"${PROJECT_VERSION}\"" "--outfile=${polyraft_engine_bundle}"
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
+    DEPENDS ${polyraft_engine_scripts} "${CMAKE_SOURCE_DIR}/package-lock.json"
+    COMMENT "Bundling engine.cjs" VERBATIM)
+  add_custom_target(polyraft-engine ALL DEPENDS "${polyraft_engine_bundle}")
+endif()
+
+file(GLOB polyraft_addon_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/engine/*.cc")
+set(polyraft_node_api_headers "${CMAKE_SOURCE_DIR}/node_modules/node-api-headers/include")
+set(polyraft_node_addon_api "${CMAKE_SOURCE_DIR}/node_modules/node-addon-api")
+find_path(Libuv_INCLUDE_DIR uv.h PATH_SUFFIXES node)
+
+if(polyraft_addon_sources)
+  # Node exports N-API and libuv to the addon, so nothing is linked.
+  add_library(polyraft-addon MODULE ${polyraft_addon_sources})
+  target_link_libraries(polyraft-addon PRIVATE polyraft-compile)
+  target_include_directories(polyraft-addon SYSTEM PRIVATE
+    "${polyraft_node_api_headers}" "${polyraft_node_addon_api}" "${Libuv_INCLUDE_DIR}")
+  target_compile_definitions(polyraft-addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
+    NODE_GYP_MODULE_NAME=polyraft NAPI_DISABLE_CPP_EXCEPTIONS)
+  target_compile_options(polyraft-addon PRIVATE -fno-exceptions)
+  target_link_options(polyraft-addon PRIVATE -Wl,--unresolved-symbols=ignore-all)
+  set_target_properties(polyraft-addon PROPERTIES PREFIX "" OUTPUT_NAME polyraft SUFFIX .node
+    LIBRARY_OUTPUT_DIRECTORY "${POLYRAFT_PRIVATE_DIR}")
+  polyraft_version_script(polyraft-addon addon.map)
+endif()

@@ -1,0 +1,52 @@
+# Native tests: every directory of test/native is one GoogleTest program.
+#   test/native/<room>/*.cc, *.c          the tests
+#   test/native/<room>/programs/*.c, *.cc one program each, started by the tests as a host process of its own
+# Tests find what was built through the environment: POLYRAFT_BUILD_DIR (this build tree) and POLYRAFT_PROGRAM_DIR
+# (the room's programs). The room `bridge` is linked with what libpolyraft.so hides; the others use it from outside.
+
+enable_testing()
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+file(GLOB polyraft_test_rooms CONFIGURE_DEPENDS LIST_DIRECTORIES true "${CMAKE_SOURCE_DIR}/test/native/*")
+foreach(room_dir ${polyraft_test_rooms})
+  get_filename_component(room "${room_dir}" NAME)
+  file(GLOB tests CONFIGURE_DEPENDS "${room_dir}/*.cc" "${room_dir}/*.c")
+  file(GLOB programs CONFIGURE_DEPENDS "${room_dir}/programs/*.cc" "${room_dir}/programs/*.c")
+  if(NOT IS_DIRECTORY "${room_dir}" OR NOT tests)
+    continue()
+  endif()
+  if(room STREQUAL "embedded" AND NOT TARGET polyraft-node)
+    continue()
+  endif()
+  set(program_dir "${CMAKE_BINARY_DIR}/test/${room}")
+
+  add_executable(test-${room} ${tests})
+  target_link_libraries(test-${room} PRIVATE polyraft-compile GTest::gtest GTest::gtest_main
+    nlohmann_json::nlohmann_json)
+  target_include_directories(test-${room} PRIVATE "${CMAKE_SOURCE_DIR}/test/native")
+  set_target_properties(test-${room} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${program_dir}")
+  if(room STREQUAL "bridge")
+    if(TARGET polyraft-objects)
+      target_link_libraries(test-${room} PRIVATE polyraft-objects)
+    endif()
+  elseif(TARGET polyraft AND NOT room STREQUAL "embedded")
+    target_link_libraries(test-${room} PRIVATE polyraft)
+  endif()
+
+  foreach(program ${programs})
+    get_filename_component(name "${program}" NAME_WE)
+    add_executable(program-${room}-${name} ${program})
+    target_link_libraries(program-${room}-${name} PRIVATE polyraft-compile)
+    if(TARGET polyraft AND NOT room STREQUAL "embedded")
+      target_link_libraries(program-${room}-${name} PRIVATE polyraft)
+    endif()
+    set_target_properties(program-${room}-${name} PROPERTIES OUTPUT_NAME ${name}
+      RUNTIME_OUTPUT_DIRECTORY "${program_dir}")
+    add_dependencies(test-${room} program-${room}-${name})
+  endforeach()
+
+  gtest_discover_tests(test-${room} TEST_PREFIX "${room}." DISCOVERY_MODE PRE_TEST PROPERTIES
+    ENVIRONMENT "POLYRAFT_BUILD_DIR=${CMAKE_BINARY_DIR};POLYRAFT_PROGRAM_DIR=${program_dir}"
+    TIMEOUT 300 LABELS ${room})
+endforeach()
