@@ -149,6 +149,8 @@ export interface RaftNode {
   readonly committed: number;
   readonly applied: number;
   readonly lastIndex: number;
+  /** Term of the log entry at `index`: -1 when it has been compacted away, 0 when it is beyond the last. */
+  logTerm(index: number): number;
   status(): Status;
 }
 
