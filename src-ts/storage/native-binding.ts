@@ -35,7 +35,14 @@ export interface StorageBinding {
     callback: (errno: number, syscall: string) => void,
   ): void;
   /** The same on the calling thread; returns errno, 0 on success. For one small write of an idle server. */
-  writeAndSyncInline(fd: number, bytes: Uint8Array, start: number, end: number, position: number, sync: boolean): number;
+  writeAndSyncInline(
+    fd: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    position: number,
+    sync: boolean,
+  ): number;
   /** Exclusive lock on the open file, not waiting. Returns 0, or errno (EAGAIN/EWOULDBLOCK when another holds it). */
   lockFile(fd: number): number;
   /** fallocate of [0, size) that extends the file and zero-fills it. Returns errno. */

@@ -24,18 +24,33 @@ export interface WalContents {
  * sync runs share the next one (group commit). After a failed write or sync every call rejects with the first error.
  */
 export interface WriteAheadLog {
-  /** Resolves when everything up to this call is written, and durable if `mustSync` (of this or a later call). */
+  /**
+   * Resolves when everything up to this call is written, and durable if `mustSync` (of this or a later call). A hard
+   * state alone without `mustSync` (a new commit index) resolves at once: it travels with the next write, at the latest
+   * when 64 KiB wait or at close, since losing it costs nothing but time.
+   */
   save(hardState: HardState | null, entries: readonly EntryBatch[], mustSync: boolean): Promise<void>;
   /** Durable when resolved. Called after the .snap file is durable. */
   saveSnapshot(snapshot: WalSnapshot): Promise<void>;
   /** Releases the locks of segments that hold only entries below `index`, so that they may be purged. */
   releaseTo(index: number): Promise<void>;
-  /** Removes released segments until at most `keep` remain. Resolves to the names removed. */
+  /** Removes released segments, oldest first, until at most `keep` segments remain. Resolves to the names removed. */
   purge(keep: number): Promise<string[]>;
   /** Bytes in the current segment and number of segments, for status and metrics. */
-  readonly statistics: { readonly segments: number; readonly segmentBytes: number; readonly syncs: number };
+  readonly statistics: WalStatistics;
   /** Syncs and closes; the directory may be opened again afterwards. */
   close(): Promise<void>;
+}
+
+export interface WalStatistics {
+  readonly segments: number;
+  /** Bytes of frames in the current segment, written or waiting. */
+  readonly segmentBytes: number;
+  /** Writes that ended with fdatasync, since the WAL was opened. */
+  readonly syncs: number;
+  readonly writtenBytes: number;
+  /** Bytes framed and not yet on their way to the disk. */
+  readonly waitingBytes: number;
 }
 
 /** A snapshot file on disk that is whole and durable. */
@@ -50,8 +65,11 @@ export interface SnapshotFile {
 export interface SnapshotWriter {
   /** Appends state machine bytes. The sum must be the size announced. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Makes the file durable under its final name. */
-  commit(): Promise<SnapshotFile>;
+  /**
+   * Makes the file durable under its final name. `metadata` replaces what `create` was told: a sender that writes data
+   * before metadata (etcd does) makes it known only at the end.
+   */
+  commit(metadata?: SnapshotMetadata): Promise<SnapshotFile>;
   /** Removes the unfinished file. */
   abort(): Promise<void>;
 }
@@ -67,6 +85,10 @@ export interface SnapshotDirectory {
   read(file: SnapshotFile, chunk: (bytes: Uint8Array) => Promise<void> | void): Promise<void>;
   /** The whole file as a raftpb.Snapshot, for small ones and tests. */
   load(file: SnapshotFile): Promise<Snapshot>;
+  /**
+   * Removes all but the newest `keep` (at least one), never one that is being read. To be called when the WAL has the
+   * record of the newest. Resolves to the names removed.
+   */
   purge(keep: number): Promise<string[]>;
 }
 
@@ -74,7 +96,11 @@ export interface SnapshotDirectory {
 export interface MembersFile {
   /** Index of the last membership change in it. */
   readonly index: number;
-  readonly members: readonly { readonly id: bigint; readonly urls: readonly string[]; readonly learner: boolean }[];
+  readonly members: readonly {
+    readonly id: bigint;
+    readonly urls: readonly string[];
+    readonly learner: boolean;
+  }[];
   readonly removed: readonly bigint[];
 }
 
@@ -94,4 +120,21 @@ export class CorruptionError extends Error {
 /** A directory or file that another process (or server) has locked. */
 export class LockedError extends Error {
   override readonly name = 'LockedError';
+}
+
+/** A WAL or snapshot directory that belongs to another node or cluster than the configuration names. */
+export class IdentityError extends Error {
+  override readonly name = 'IdentityError';
+}
+
+/** A directory or file that cannot be used as it is; the text names it and says what to do. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+  /** As in Node ('EACCES', 'ENOSPC', ...), or '' when no system call failed. */
+  readonly code: string;
+
+  constructor(text: string, code = '') {
+    super(text);
+    this.code = code;
+  }
 }
