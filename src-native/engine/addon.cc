@@ -1,0 +1,455 @@
+// The engine's native half, as src-ts/storage/native-binding.ts describes it. Built twice: as polyraft.node
+// for Node in a process of its own, and inside libpolyraft-node.so, where it is a linked binding.
+#include <napi.h>
+#include <node_api.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "bridge/futex.h"
+#include "engine/crc32c.h"
+#include "engine/engine_host.h"
+#include "engine/file_io.h"
+#include "engine/io_threads.h"
+#include "engine/loop_handles.h"
+#include "engine/wal_frame.h"
+
+namespace polyraft::engine {
+namespace {
+
+// Bytes of a typed array or buffer. Only valid until JavaScript runs again, unless the array is referenced.
+struct Span {
+  uint8_t* data = nullptr;
+  size_t length = 0;
+};
+
+bool throw_type_error(Napi::Env env, const char* text) {
+  Napi::TypeError::New(env, text).ThrowAsJavaScriptException();
+  return false;
+}
+
+bool throw_range_error(Napi::Env env, const char* text) {
+  Napi::RangeError::New(env, text).ThrowAsJavaScriptException();
+  return false;
+}
+
+// Readers of arguments: false, with a JavaScript exception pending, when the argument is not what it should
+// be.
+bool read_bytes(const Napi::CallbackInfo& info, size_t position, const char* name, Span* span) {
+  if (!info[position].IsTypedArray()) return throw_type_error(info.Env(), name);
+  napi_typedarray_type type{};
+  void* data = nullptr;
+  size_t length = 0;
+  napi_get_typedarray_info(info.Env(), info[position], &type, &length, &data, nullptr, nullptr);
+  if (type != napi_uint8_array) return throw_type_error(info.Env(), name);
+  *span = {static_cast<uint8_t*>(data), length};
+  return true;
+}
+
+bool read_words(const Napi::CallbackInfo& info, size_t position, const char* name, size_t at_least,
+                uint32_t** words) {
+  if (!info[position].IsTypedArray()) return throw_type_error(info.Env(), name);
+  napi_typedarray_type type{};
+  void* data = nullptr;
+  size_t length = 0;
+  napi_get_typedarray_info(info.Env(), info[position], &type, &length, &data, nullptr, nullptr);
+  if (type != napi_uint32_array) return throw_type_error(info.Env(), name);
+  if (length < at_least) return throw_range_error(info.Env(), name);
+  *words = static_cast<uint32_t*>(data);
+  return true;
+}
+
+bool read_number(const Napi::CallbackInfo& info, size_t position, const char* name, int64_t* number) {
+  double value = NAN;
+  if (napi_get_value_double(info.Env(), info[position], &value) != napi_ok)
+    return throw_type_error(info.Env(), name);
+  constexpr double kSafe = 9007199254740991.0;
+  if (!(value >= 0 && value <= kSafe)) return throw_range_error(info.Env(), name);
+  *number = static_cast<int64_t>(value);
+  return true;
+}
+
+bool read_descriptor(const Napi::CallbackInfo& info, size_t position, int* fd) {
+  int64_t number = 0;
+  if (!read_number(info, position, "fd must be a file descriptor", &number)) return false;
+  if (number > INT32_MAX) return throw_range_error(info.Env(), "fd must be a file descriptor");
+  *fd = static_cast<int>(number);
+  return true;
+}
+
+// The part [start, end) of the bytes at `position`, which the next two arguments give.
+bool read_part(const Napi::CallbackInfo& info, size_t position, Span* part) {
+  Span bytes;
+  int64_t start = 0;
+  int64_t end = 0;
+  if (!read_bytes(info, position, "bytes must be a Uint8Array", &bytes) ||
+      !read_number(info, position + 1, "start must be an offset in bytes", &start) ||
+      !read_number(info, position + 2, "end must be an offset in bytes", &end)) {
+    return false;
+  }
+  if (start > end || static_cast<uint64_t>(end) > bytes.length) {
+    return throw_range_error(info.Env(), "[start, end) must lie within the bytes");
+  }
+  *part = {bytes.data + start, static_cast<size_t>(end - start)};
+  return true;
+}
+
+// File work on a thread of the pool, and whom to tell.
+class FileTask : public IoTask {
+ public:
+  explicit FileTask(Napi::Function callback) : callback_(Napi::Persistent(callback)) {}
+  const WriteResult& result() const { return result_; }
+  const Napi::FunctionReference& callback() const { return callback_; }
+
+ protected:
+  WriteResult result_;
+
+ private:
+  Napi::FunctionReference callback_;
+};
+
+class WriteTask : public FileTask {
+ public:
+  // Keeps the array, and so its bytes, until the task is deleted.
+  WriteTask(Napi::Function callback, Napi::Object array, int fd, Span part, off_t position, bool sync)
+      : FileTask(callback),
+
+        array_(Napi::Persistent(array)),
+        fd_(fd),
+        part_(part),
+        position_(position),
+        sync_(sync) {}
+
+  void run() override { result_ = write_file(fd_, part_.data, part_.length, position_, sync_); }
+
+ private:
+  Napi::ObjectReference array_;
+  int fd_;
+  Span part_;
+  off_t position_;
+  bool sync_;
+};
+
+class PreallocateTask : public FileTask {
+ public:
+  PreallocateTask(Napi::Function callback, int fd, off_t size) : FileTask(callback), fd_(fd), size_(size) {}
+
+  void run() override {
+    const int error = preallocate_zeros(fd_, size_);
+    if (error != 0) result_ = {error, "fallocate"};
+  }
+
+ private:
+  int fd_;
+  off_t size_;
+};
+
+// The state behind the binding's functions: one object an environment. It ends with the environment, when its
+// cleanup hook has let go of JavaScript, the threads and the loop, in this order.
+class Addon {
+ public:
+  static Napi::Object init(Napi::Env env, Napi::Object exports) {
+    uv_loop_t* loop = nullptr;
+    if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
+      throw_type_error(env, "there is no event loop");
+      return exports;
+    }
+    auto* const self = new Addon(env);
+    self->handles_ = LoopHandles::open(loop, [self] { self->finish_tasks(); });
+    if (self->handles_ == nullptr) {
+      delete self;
+      throw_type_error(env, "the event loop takes no handle");
+      return exports;
+    }
+    napi_add_async_cleanup_hook(env, clean_up, self, nullptr);
+    self->add(exports, "crc32c", &Addon::crc32c);
+    self->add(exports, "frameRecords", &Addon::frame_records);
+    self->add(exports, "writeAndSync", &Addon::write_and_sync);
+    self->add(exports, "writeAndSyncInline", &Addon::write_and_sync_inline);
+    self->add(exports, "lockFile", &Addon::lock_file);
+    self->add(exports, "preallocate", &Addon::preallocate);
+    self->add(exports, "preallocateInBackground", &Addon::preallocate_in_background);
+    self->add(exports, "region", &Addon::region);
+    self->add(exports, "onDoorbell", &Addon::on_doorbell);
+    self->add(exports, "closeDoorbell", &Addon::close_doorbell);
+    self->add(exports, "wakeHost", &Addon::wake_host);
+    self->add(exports, "copyToRegion", &Addon::copy_to_region);
+    self->add(exports, "fence", &Addon::fence);
+    self->add(exports, "runtime", &Addon::runtime);
+    return exports;
+  }
+
+ private:
+  using Method = Napi::Value (Addon::*)(const Napi::CallbackInfo&);
+  struct Binding {
+    Addon* addon;
+    Method method;
+  };
+  static constexpr size_t kMethodsMax = 16;
+
+  explicit Addon(Napi::Env env)
+      : env_(env),
+        async_context_(std::make_unique<Napi::AsyncContext>(env, "polyraft")),
+        threads_(std::make_unique<IoThreads>([this] { handles_->signal(); })) {}
+
+  void add(Napi::Object exports, const char* name, Method method) {
+    Binding* const binding = &bindings_[binding_count_++];
+    *binding = {this, method};
+    const auto call = [](const Napi::CallbackInfo& info) {
+      const auto* bound = static_cast<Binding*>(info.Data());
+      return (bound->addon->*bound->method)(info);
+    };
+    exports.Set(name, Napi::Function::New(env_, call, name, binding));
+  }
+
+  static void clean_up(napi_async_cleanup_hook_handle hook, void* data) {
+    auto* const self = static_cast<Addon*>(data);
+    self->threads_.reset();
+    self->doorbell_callback_.Reset();
+    self->region_.Reset();
+    self->async_context_.reset();
+    self->handles_->close([self, hook] {
+      delete self;
+      napi_remove_async_cleanup_hook(hook);
+    });
+  }
+
+  // Calls into JavaScript from the event loop. What the callback throws is an uncaught exception.
+  void call_back(const Napi::FunctionReference& callback, std::initializer_list<napi_value> arguments) {
+    callback.MakeCallback(env_.Global(), arguments, *async_context_);
+    if (!env_.IsExceptionPending()) return;
+    const Napi::Error error = env_.GetAndClearPendingException();
+    napi_fatal_exception(env_, error.Value());
+  }
+
+  void finish_tasks() {
+    const Napi::HandleScope all(env_);
+    for (std::unique_ptr<IoTask>& done : threads_->take_completed()) {
+      const Napi::HandleScope one(env_);
+      const std::unique_ptr<FileTask> task(static_cast<FileTask*>(done.release()));
+      handles_->release();
+      call_back(task->callback(), {Napi::Number::New(env_, task->result().error),
+                                   Napi::String::New(env_, task->result().syscall)});
+    }
+  }
+
+  Napi::Value submit(std::unique_ptr<FileTask> task) {
+    if (threads_->submit(std::move(task))) {
+      handles_->hold();
+    } else {
+      Napi::Error::New(env_, "no thread can be started for file work").ThrowAsJavaScriptException();
+    }
+    return env_.Undefined();
+  }
+
+  Napi::Value crc32c(const Napi::CallbackInfo& info) {
+    int64_t seed = 0;
+    Span part;
+    if (!read_number(info, 0, "seed must be a u32", &seed) || !read_part(info, 1, &part))
+      return env_.Undefined();
+    return Napi::Number::New(env_, engine::crc32c(static_cast<uint32_t>(seed), part.data, part.length));
+  }
+
+  Napi::Value frame_records(const Napi::CallbackInfo& info) {
+    Span target;
+    Span source;
+    int64_t at = 0;
+    int64_t type = 0;
+    int64_t count = 0;
+    uint32_t* starts = nullptr;
+    uint32_t* ends = nullptr;
+    uint32_t* crc = nullptr;
+    if (!read_bytes(info, 0, "target must be a Uint8Array", &target) ||
+        !read_number(info, 1, "at must be an offset in bytes", &at) ||
+        !read_number(info, 2, "recordType must be a number", &type) ||
+        !read_bytes(info, 3, "source must be a Uint8Array", &source) ||
+        !read_number(info, 6, "count must be a number", &count) ||
+        !read_words(info, 4, "starts must be a Uint32Array of count elements", static_cast<size_t>(count),
+                    &starts) ||
+        !read_words(info, 5, "ends must be a Uint32Array of count elements", static_cast<size_t>(count),
+                    &ends) ||
+        !read_words(info, 7, "crcInOut must be a Uint32Array", 1, &crc)) {
+      return env_.Undefined();
+    }
+    auto end = static_cast<size_t>(at);
+    for (int64_t i = 0; i < count; ++i) {
+      if (starts[i] > ends[i] || ends[i] > source.length) {
+        throw_range_error(env_, "an entry does not lie within source");
+        return env_.Undefined();
+      }
+      const size_t length = ends[i] - starts[i];
+      if (end > target.length || target.length - end < length + kFrameOverheadBytes) {
+        throw_range_error(env_, "target has no room for the frames");
+        return env_.Undefined();
+      }
+      end +=
+          write_frame(target.data + end, static_cast<uint32_t>(type), source.data + starts[i], length, crc);
+    }
+    return Napi::Number::New(env_, static_cast<double>(end));
+  }
+
+  Napi::Value write_and_sync(const Napi::CallbackInfo& info) {
+    int fd = -1;
+    int64_t position = 0;
+    Span part;
+    if (!read_descriptor(info, 0, &fd) || !read_part(info, 1, &part) ||
+        !read_number(info, 4, "position must be an offset in bytes", &position)) {
+      return env_.Undefined();
+    }
+    if (!info[6].IsFunction()) {
+      throw_type_error(env_, "callback must be a function");
+      return env_.Undefined();
+    }
+    return submit(std::make_unique<WriteTask>(info[6].As<Napi::Function>(), &writer_,
+                                              info[1].As<Napi::Object>(), fd, part,
+                                              static_cast<off_t>(position), info[5].ToBoolean()));
+  }
+
+  Napi::Value write_and_sync_inline(const Napi::CallbackInfo& info) {
+    int fd = -1;
+    int64_t position = 0;
+    Span part;
+    if (!read_descriptor(info, 0, &fd) || !read_part(info, 1, &part) ||
+        !read_number(info, 4, "position must be an offset in bytes", &position)) {
+      return env_.Undefined();
+    }
+    const WriteResult result =
+        write_file(fd, part.data, part.length, static_cast<off_t>(position), info[5].ToBoolean());
+    return Napi::Number::New(env_, result.error);
+  }
+
+  Napi::Value lock_file(const Napi::CallbackInfo& info) {
+    int fd = -1;
+    if (!read_descriptor(info, 0, &fd)) return env_.Undefined();
+    return Napi::Number::New(env_, engine::lock_file(fd));
+  }
+
+  Napi::Value preallocate(const Napi::CallbackInfo& info) {
+    int fd = -1;
+    int64_t size = 0;
+    if (!read_descriptor(info, 0, &fd) || !read_number(info, 1, "size must be a number of bytes", &size)) {
+      return env_.Undefined();
+    }
+    return Napi::Number::New(env_, preallocate_zeros(fd, static_cast<off_t>(size)));
+  }
+
+  Napi::Value preallocate_in_background(const Napi::CallbackInfo& info) {
+    int fd = -1;
+    int64_t size = 0;
+    if (!read_descriptor(info, 0, &fd) || !read_number(info, 1, "size must be a number of bytes", &size)) {
+      return env_.Undefined();
+    }
+    if (!info[2].IsFunction()) {
+      throw_type_error(env_, "callback must be a function");
+      return env_.Undefined();
+    }
+    return submit(
+        std::make_unique<PreallocateTask>(info[2].As<Napi::Function>(), fd, static_cast<off_t>(size)));
+  }
+
+  // Null, with an exception pending, when this engine has no host.
+  const EngineHost* host_or_throw() {
+    const char* problem = "this engine was not started by a host";
+    const EngineHost* const host = engine_host(&problem);
+    if (host != nullptr && host->region != nullptr) return host;
+    Napi::Error::New(env_, problem).ThrowAsJavaScriptException();
+    return nullptr;
+  }
+
+  Napi::Value region(const Napi::CallbackInfo&) {
+    if (region_.IsEmpty()) {
+      const EngineHost* const host = host_or_throw();
+      if (host == nullptr) return env_.Undefined();
+      region_ = Napi::Persistent(Napi::ArrayBuffer::New(env_, host->region, host->region_bytes));
+    }
+    return region_.Value();
+  }
+
+  Napi::Value on_doorbell(const Napi::CallbackInfo& info) {
+    const EngineHost* const host = host_or_throw();
+    if (host == nullptr) return env_.Undefined();
+    if (!info[0].IsFunction()) {
+      throw_type_error(env_, "callback must be a function");
+      return env_.Undefined();
+    }
+    doorbell_callback_ = Napi::Persistent(info[0].As<Napi::Function>());
+    const int error = handles_->listen(host->doorbell_fd, [this] {
+      const Napi::HandleScope scope(env_);
+      call_back(doorbell_callback_, {});
+    });
+    if (error != 0) Napi::Error::New(env_, uv_strerror(error)).ThrowAsJavaScriptException();
+    return env_.Undefined();
+  }
+
+  Napi::Value close_doorbell(const Napi::CallbackInfo&) {
+    handles_->stop_listening();
+    return env_.Undefined();
+  }
+
+  Napi::Value wake_host(const Napi::CallbackInfo& info) {
+    const EngineHost* const host = host_or_throw();
+    int64_t offset = 0;
+    if (host == nullptr || !read_number(info, 0, "byteOffset must be an offset in bytes", &offset)) {
+      return env_.Undefined();
+    }
+    const auto at = static_cast<size_t>(offset);
+    if (at % sizeof(uint32_t) != 0 || host->region_bytes < sizeof(uint32_t) ||
+        at > host->region_bytes - sizeof(uint32_t)) {
+      throw_range_error(env_, "byteOffset must be a 32-bit word of the region");
+      return env_.Undefined();
+    }
+    bridge::futex_wake_all(reinterpret_cast<std::atomic<uint32_t>*>(host->region + at));
+    return env_.Undefined();
+  }
+
+  Napi::Value copy_to_region(const Napi::CallbackInfo& info) {
+    const EngineHost* const host = host_or_throw();
+    int64_t offset = 0;
+    Span part;
+    if (host == nullptr || !read_number(info, 0, "byteOffset must be an offset in bytes", &offset) ||
+        !read_part(info, 1, &part)) {
+      return env_.Undefined();
+    }
+    if (static_cast<size_t>(offset) > host->region_bytes ||
+        host->region_bytes - static_cast<size_t>(offset) < part.length) {
+      throw_range_error(env_, "the bytes do not fit into the region there");
+      return env_.Undefined();
+    }
+    if (part.length > 0) std::memmove(host->region + offset, part.data, part.length);
+    return env_.Undefined();
+  }
+
+  Napi::Value fence(const Napi::CallbackInfo&) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return env_.Undefined();
+  }
+
+  Napi::Value runtime(const Napi::CallbackInfo&) {
+    const char* problem = nullptr;
+    const EngineHost* const host = engine_host(&problem);
+    return Napi::String::New(env_, host == nullptr ? "none" : host->runtime);
+  }
+
+  Napi::Env env_;
+  Binding bindings_[kMethodsMax]{};
+  size_t binding_count_ = 0;
+  LoopHandles* handles_ = nullptr;
+  std::unique_ptr<Napi::AsyncContext> async_context_;
+  Napi::FunctionReference doorbell_callback_;
+  Napi::Reference<Napi::ArrayBuffer> region_;
+  // Last: its threads use what stands above.
+  std::unique_ptr<IoThreads> threads_;
+};
+
+Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
+  return Addon::init(env, exports);
+}
+
+}  // namespace
+}  // namespace polyraft::engine
+
+using polyraft::engine::init_addon;
+NODE_API_MODULE(polyraft, init_addon)
