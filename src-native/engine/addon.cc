@@ -303,9 +303,8 @@ class Addon {
       throw_type_error(env_, "callback must be a function");
       return env_.Undefined();
     }
-    return submit(std::make_unique<WriteTask>(info[6].As<Napi::Function>(), &writer_,
-                                              info[1].As<Napi::Object>(), fd, part,
-                                              static_cast<off_t>(position), info[5].ToBoolean()));
+    return submit(std::make_unique<WriteTask>(info[6].As<Napi::Function>(), info[1].As<Napi::Object>(), fd,
+                                              part, static_cast<off_t>(position), info[5].ToBoolean()));
   }
 
   Napi::Value write_and_sync_inline(const Napi::CallbackInfo& info) {
