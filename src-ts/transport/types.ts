@@ -8,11 +8,15 @@ export interface SnapshotSource {
   read(chunk: (bytes: Uint8Array) => Promise<void> | void): Promise<void>;
 }
 
-/** Where the bytes of an arriving snapshot go. */
+/** Where the bytes of an arriving snapshot go. Calls come one at a time, and end with one `commit` or one `abort`. */
 export interface SnapshotSink {
+  /** The chunk is the transport's again once the promise resolves. */
   write(chunk: Uint8Array): Promise<void>;
-  /** All bytes are here; the message may be given to the core. */
-  commit(): Promise<void>;
+  /**
+   * All bytes are here. `message` is complete (its `snapshot.data` is empty); it reaches `receive` once this resolves.
+   * A sender that writes data before metadata (etcd does) makes this the first time that the metadata is known.
+   */
+  commit(message: Message): Promise<void>;
   abort(): Promise<void>;
 }
 
@@ -25,22 +29,36 @@ export interface ForwardedOutcome {
   readonly code: number;
 }
 
-/** The server's side of its transport; called on the event loop, never during `send`. */
+/** Timers and time, milliseconds, monotonic: the server's clock has this shape. */
+export interface TransportClock {
+  now(): number;
+  setTimer(delayMs: number, callback: () => void): TransportTimer;
+}
+
+export interface TransportTimer {
+  cancel(): void;
+}
+
+/** The server's side of its transport; called on the event loop, never during `send` or another call of Transport. */
 export interface TransportEvents {
   /** Messages from peers, in order per stream. Entries are the receiver's to keep. Never a local message type. */
   receive(messages: readonly Message[]): void;
-  /** An arriving MsgSnap (its `snapshot.data` is empty): a sink for its data, or null to refuse it. */
-  openSnapshotSink(
-    message: Message,
-    dataBytes: number,
-    members: string | null,
-  ): Promise<SnapshotSink | null>;
+  /**
+   * An arriving MsgSnap (its `snapshot.data` is empty): a sink for its data, or null to refuse it. From a polyraft peer
+   * `snapshot.metadata` is complete; from others its index may still be 0 (see SnapshotSink.commit). `members` is the
+   * text of X-Polyraft-Members.
+   */
+  openSnapshotSink(message: Message, dataBytes: number, members: string | null): Promise<SnapshotSink | null>;
   unreachable(id: NodeId): void;
   snapshotResult(id: NodeId, success: boolean): void;
   isRemoved(id: NodeId): boolean;
   /** A peer says that this node has been removed (403 on the pipeline, 410 on a stream). */
   removedByPeer(id: NodeId): void;
-  /** URLs that a peer gave in X-PeerURLs. */
+  /**
+   * URLs that a server of this cluster gave in X-PeerURLs; only when they are new or differ from the last ones. `id`
+   * need not be a peer: when the server calls `addPeer` for it from here, the request that brought them is accepted,
+   * else it is refused (a member that has fallen behind learns of newer ones in this way).
+   */
   peerUrls(id: NodeId, urls: readonly string[]): void;
   /** `POST /message`: resolves to the answer; a rejection is answered with HTTP 500. */
   hostMessage(body: Uint8Array): Promise<Uint8Array>;
@@ -61,14 +79,31 @@ export interface PeerStatus {
 /** Host messages fail with one of these (design 3, RAFT_SendMessage). */
 export type HostMessageFailure = 'unknown-peer' | 'url' | 'connect' | 'read';
 
+/** What `sendHostMessage` rejects with. */
+export class HostMessageError extends Error {
+  override readonly name = 'HostMessageError';
+  readonly failure: HostMessageFailure;
+
+  constructor(failure: HostMessageFailure, text: string) {
+    super(text);
+    this.failure = failure;
+  }
+}
+
 export interface Transport {
   /** Begins to listen on the own URL's address (shared with other clusters) and to dial peers. Rejects when it cannot bind. */
   start(): Promise<void>;
-  /** Sends in order per peer; never blocks, never throws. What cannot be queued is dropped and reported unreachable. */
+  /**
+   * Sends in order per peer; never blocks, never throws. What cannot be queued is dropped and reported unreachable.
+   * Writes happen at the end of the event loop's turn, or at `flush`.
+   */
   send(messages: readonly Message[]): void;
-  /** Sends a MsgSnap with its data from `source`; the result comes by `snapshotResult`. */
+  /** Hands what was queued in this turn to the operating system now: before a blocking call, for instance. */
+  flush(): void;
+  /** Sends a MsgSnap with its data from `source`; exactly one `snapshotResult` follows (none after `stop`). */
   sendSnapshot(message: Message, source: SnapshotSource, members: string | null): void;
   sendForwardedOutcomes(to: NodeId, outcomes: readonly ForwardedOutcome[]): void;
+  /** Rejects with HostMessageError. */
   sendHostMessage(to: NodeId, body: Uint8Array): Promise<Uint8Array>;
   addPeer(id: NodeId, urls: readonly string[]): void;
   updatePeer(id: NodeId, urls: readonly string[]): void;

@@ -1,0 +1,76 @@
+/** Peer URLs: what is accepted, and which of a peer's URLs is tried next. */
+import { TransportError } from './errors.ts';
+
+export interface PeerAddressParts {
+  readonly url: string;
+  /** Host name or address, an IPv6 address without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** As the Host header wants it. */
+  readonly authority: string;
+}
+
+/** Parses `http://host:port`. Throws TransportError 'invalid-url' or 'tls-not-supported'. */
+export function parsePeerUrl(url: string): PeerAddressParts {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw new TransportError('invalid-url', `"${url}" is not a URL; write it as http://host:port`);
+  }
+  if (parsed.protocol === 'https:') {
+    throw new TransportError(
+      'tls-not-supported',
+      `"${url}": https is not supported yet; use http://host:port`,
+    );
+  }
+  if (parsed.protocol !== 'http:') {
+    throw new TransportError(
+      'invalid-url',
+      `"${url}": scheme ${parsed.protocol} is not supported; use http://host:port`,
+    );
+  }
+  if (parsed.hostname === '') throw new TransportError('invalid-url', `"${url}" has no host`);
+  if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== '') {
+    throw new TransportError('invalid-url', `"${url}" may hold host and port only`);
+  }
+  if (parsed.pathname !== '/' && parsed.pathname !== '') {
+    throw new TransportError('invalid-url', `"${url}" must not have a path`);
+  }
+  const port = parsed.port === '' ? 80 : Number(parsed.port);
+  if (port === 0)
+    throw new TransportError('invalid-url', `"${url}": port 0 is not a port that peers can reach`);
+  const bracketed = parsed.hostname.startsWith('[');
+  const host = bracketed ? parsed.hostname.slice(1, -1) : parsed.hostname;
+  return { url, host, port, authority: `${parsed.hostname}:${port}` };
+}
+
+/** A peer's usable URLs; moves on to the next when one fails. */
+export class UrlPicker {
+  private addresses: PeerAddressParts[] = [];
+  private next = 0;
+
+  /** Replaces the URLs. Returns the texts of those that cannot be used. */
+  update(urls: readonly string[]): string[] {
+    const problems: string[] = [];
+    const addresses: PeerAddressParts[] = [];
+    for (const url of urls) {
+      try {
+        addresses.push(parsePeerUrl(url));
+      } catch (error) {
+        problems.push((error as Error).message);
+      }
+    }
+    this.addresses = addresses;
+    this.next = 0;
+    return problems;
+  }
+
+  pick(): PeerAddressParts | null {
+    return this.addresses[this.next] ?? null;
+  }
+
+  failed(address: PeerAddressParts): void {
+    if (this.addresses[this.next] === address) this.next = (this.next + 1) % this.addresses.length;
+  }
+}

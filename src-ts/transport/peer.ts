@@ -1,0 +1,379 @@
+/** Everything between this node and one peer: two streams each way, the pipeline, snapshots, outcomes. */
+import http, { type ServerResponse } from 'node:http';
+import type { Logger } from '../core/api.ts';
+import { nodeIdToBigint, nodeIdToHex, type NodeId } from '../core/node-id.ts';
+import { MessageType, type Message } from '../core/types.ts';
+import { isPolyraft } from './headers.ts';
+import { exchange, ExchangeError, type Answer, type BodyWriter } from './http-client.ts';
+import { IncomingStream, type IncomingStreamOwner, type StreamKind } from './incoming-stream.ts';
+import type { LogLimiter } from './log-limiter.ts';
+import { MessageDecoder, MessageEncoder } from './message-codec.ts';
+import { MsgAppV2Decoder } from './msgappv2-decoder.ts';
+import { MsgAppV2Encoder, type AppEntriesFrames } from './msgappv2-encoder.ts';
+import type { TransportLimits, TransportTimeouts } from './options.ts';
+import { OUTCOMES_PATH, OutcomeSender } from './outcomes.ts';
+import { OutgoingStream, type OutgoingStreamOwner } from './outgoing-stream.ts';
+import { UrlPicker } from './peer-url.ts';
+import { Pipeline, type PostResult } from './pipeline.ts';
+import type {
+  ForwardedOutcome,
+  PeerStatus,
+  TransportClock,
+  TransportEvents,
+  TransportTimer,
+} from './types.ts';
+
+const MSGAPP_BUFFER_BYTES = 256 * 1024;
+const MESSAGE_BUFFER_BYTES = 64 * 1024;
+const ANSWER_BYTES_MAX = 64 * 1024;
+/** Connections of the agent beyond the pipeline's: a snapshot, outcomes, host messages. */
+const OTHER_CONNECTIONS = 4;
+
+/** What all peers of a transport share. */
+export interface PeerContext {
+  readonly self: NodeId;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly clock: TransportClock;
+  readonly random: (bound: number) => number;
+  readonly limits: TransportLimits;
+  readonly timeouts: TransportTimeouts;
+  readonly events: TransportEvents;
+  readonly logger: Logger;
+  readonly noise: LogLimiter;
+  readonly frames: AppEntriesFrames;
+  /** The peer has something to flush at the end of this turn. */
+  markDirty(peer: Peer): void;
+  /** Messages of one read, to be checked and handed to the server. */
+  received(peer: Peer, messages: readonly Message[]): void;
+}
+
+export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
+  readonly id: NodeId;
+  readonly key: bigint;
+  /** For log lines. */
+  readonly name: string;
+  private readonly context: PeerContext;
+  private readonly picker = new UrlPicker();
+  private urls: readonly string[] = [];
+  /** What the peer said last in X-PeerURLs. */
+  private announcedUrls = '';
+  private msgAppOut: OutgoingStream | null = null;
+  private messageOut: OutgoingStream | null = null;
+  private readonly msgAppIn: IncomingStream;
+  private readonly messageIn: IncomingStream;
+  private readonly pipeline: Pipeline;
+  private readonly outcomes: OutcomeSender;
+  private readonly agent: http.Agent;
+  private readonly stopping = new AbortController();
+  private polyraft: boolean | null = null;
+  private lastContactMs = -1;
+  private unreachableAt = Number.NEGATIVE_INFINITY;
+  private unreachableTimer: TransportTimer | null = null;
+  private dialsFailed = 0;
+  /** Set by the transport while the peer waits for its flush. */
+  dirty = false;
+  snapshotRunning = false;
+
+  constructor(context: PeerContext, id: NodeId, urls: readonly string[]) {
+    this.context = context;
+    this.id = id;
+    this.key = nodeIdToBigint(id);
+    this.name = `peer ${nodeIdToHex(id)}`;
+    const { limits } = context;
+    this.agent = new http.Agent({
+      keepAlive: true,
+      maxSockets: limits.pipelineConnections + OTHER_CONNECTIONS,
+      maxFreeSockets: 2,
+    });
+    this.msgAppIn = this.incoming('msgapp');
+    this.messageIn = this.incoming('message');
+    this.pipeline = new Pipeline({
+      queueMessagesMax: limits.pipelineQueueMessages,
+      queueBytesMax: limits.streamQueueBytes,
+      connections: limits.pipelineConnections,
+      post: (body) => this.postMessage(body),
+      failed: () => this.reportUnreachable(),
+    });
+    this.outcomes = new OutcomeSender(limits.outcomesQueued, (body) => this.postOutcomes(body));
+    this.setUrls(urls);
+  }
+
+  private incoming(kind: StreamKind): IncomingStream {
+    const { context } = this;
+    const { messageBytes } = context.limits;
+    return new IncomingStream(
+      {
+        kind,
+        self: context.self,
+        peer: this.id,
+        picker: this.picker,
+        headers: context.headers,
+        clock: context.clock,
+        random: context.random,
+        dialMs: context.timeouts.dialMs,
+        reconnectMs: context.timeouts.reconnectMs,
+        bufferBytes: kind === 'msgapp' ? MSGAPP_BUFFER_BYTES : MESSAGE_BUFFER_BYTES,
+        createDecoder: () =>
+          kind === 'msgapp'
+            ? new MsgAppV2Decoder(context.self, this.id, messageBytes)
+            : new MessageDecoder(messageBytes),
+      },
+      this,
+    );
+  }
+
+  private setUrls(urls: readonly string[]): void {
+    this.urls = [...urls];
+    for (const problem of this.picker.update(urls)) {
+      this.context.logger.error(`${this.name} cannot be dialled: ${problem}`);
+    }
+  }
+
+  start(): void {
+    this.msgAppIn.start();
+    this.messageIn.start();
+  }
+
+  stop(): void {
+    this.stopping.abort();
+    this.msgAppIn.stop();
+    this.messageIn.stop();
+    this.msgAppOut?.close();
+    this.messageOut?.close();
+    this.msgAppOut = this.messageOut = null;
+    this.pipeline.stop();
+    this.unreachableTimer?.cancel();
+    this.unreachableTimer = null;
+    this.agent.destroy();
+  }
+
+  get isStopped(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  get dialable(): boolean {
+    return this.picker.pick() !== null;
+  }
+
+  updateUrls(urls: readonly string[]): void {
+    if (urls.length === this.urls.length && urls.every((url, i) => url === this.urls[i])) return;
+    this.setUrls(urls);
+    this.msgAppIn.redial();
+    this.messageIn.redial();
+  }
+
+  status(): PeerStatus {
+    const active =
+      this.msgAppOut !== null || this.messageOut !== null || this.msgAppIn.isOpen || this.messageIn.isOpen;
+    return {
+      id: this.id,
+      urls: this.urls,
+      active,
+      lastContactMs: this.lastContactMs,
+      polyraft: this.polyraft,
+    };
+  }
+
+  // Sending
+
+  send(message: Message): void {
+    let stream: OutgoingStream | null = null;
+    if (message.type === MessageType.App && this.msgAppOut !== null) stream = this.msgAppOut;
+    else if (this.messageOut !== null) stream = this.messageOut;
+    if (stream === null) {
+      if (!this.pipeline.add(message)) this.dropped(message, 'its pipeline is full');
+      return;
+    }
+    if (stream.queuedBytes >= this.context.limits.streamQueueBytes) {
+      this.dropped(message, `${stream.queuedBytes} bytes wait for it already`);
+      return;
+    }
+    stream.add(message);
+    if (!this.dirty) this.context.markDirty(this);
+  }
+
+  flush(): void {
+    this.dirty = false;
+    this.msgAppOut?.flush();
+    this.messageOut?.flush();
+  }
+
+  private dropped(message: Message, reason: string): void {
+    this.context.noise.warning(`message of type ${message.type} to ${this.name} dropped: ${reason}`);
+    this.reportUnreachable();
+  }
+
+  sendOutcomes(outcomes: readonly ForwardedOutcome[]): void {
+    if (this.polyraft === true) this.outcomes.add(outcomes);
+  }
+
+  /** A request to the peer over its pooled connections. Rejects with ExchangeError, or with what the body threw. */
+  async post(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body: Uint8Array | BodyWriter,
+    contentBytes: number,
+    responseMs: number,
+    answerBytesMax = ANSWER_BYTES_MAX,
+  ): Promise<Answer> {
+    const address = this.picker.pick();
+    if (address === null) throw new ExchangeError('connect', `${this.name} has no usable URL`);
+    const { context } = this;
+    try {
+      const answer = await exchange({
+        agent: this.agent,
+        address,
+        path,
+        headers: { ...context.headers, ...headers },
+        body,
+        contentBytes,
+        clock: context.clock,
+        dialMs: context.timeouts.dialMs,
+        responseMs,
+        answerBytesMax,
+        signal: this.stopping.signal,
+      });
+      this.contact();
+      return answer;
+    } catch (error) {
+      this.picker.failed(address);
+      throw error;
+    }
+  }
+
+  private async postMessage(body: Uint8Array): Promise<PostResult> {
+    if (this.isStopped) return 'failed';
+    try {
+      const headers = { 'Content-Type': 'application/protobuf' };
+      const answer = await this.post('/raft', headers, body, body.length, this.context.timeouts.responseMs);
+      return this.judge(answer) ? 'sent' : 'failed';
+    } catch (error) {
+      this.logFailure('a message', error);
+      return 'failed';
+    }
+  }
+
+  private async postOutcomes(body: Uint8Array): Promise<void> {
+    if (this.isStopped) return;
+    try {
+      const headers = { 'Content-Type': 'application/octet-stream' };
+      await this.post(OUTCOMES_PATH, headers, body, body.length, this.context.timeouts.responseMs);
+    } catch (error) {
+      this.logFailure('outcomes', error);
+    }
+  }
+
+  /** Whether an answer on the pipeline means that the message was taken. */
+  judge(answer: Answer): boolean {
+    if (answer.status === 204) {
+      this.polyraft ??= isPolyraft(answer.headers);
+      return true;
+    }
+    if (answer.status === 403) this.removedByPeer();
+    else {
+      const text = answer.body.toString('utf8', 0, 200).trim();
+      this.context.noise.warning(`${this.name} refused a message: status ${answer.status} ${text}`);
+    }
+    return false;
+  }
+
+  logFailure(what: string, error: unknown): void {
+    if (this.isStopped) return;
+    if (!(error instanceof ExchangeError)) throw error;
+    this.context.noise.warning(`${what} could not be sent to ${this.name}: ${error.message}`);
+  }
+
+  /** At most one event an interval; one that comes too early follows at its end. */
+  reportUnreachable(): void {
+    if (this.isStopped || this.unreachableTimer !== null) return;
+    const { clock, timeouts } = this.context;
+    const wait = Math.max(0, this.unreachableAt + timeouts.unreachableIntervalMs - clock.now());
+    this.unreachableTimer = clock.setTimer(wait, () => {
+      this.unreachableTimer = null;
+      this.unreachableAt = clock.now();
+      this.context.events.unreachable(this.id);
+    });
+  }
+
+  // Streams that the peer has dialled
+
+  attach(kind: StreamKind, response: ServerResponse, polyraft: boolean): void {
+    const { context } = this;
+    const encoder = kind === 'msgapp' ? new MsgAppV2Encoder(context.frames) : new MessageEncoder();
+    const stream = new OutgoingStream(response, encoder, this, () => context.clock.now());
+    const previous = kind === 'msgapp' ? this.msgAppOut : this.messageOut;
+    previous?.close();
+    if (kind === 'msgapp') this.msgAppOut = stream;
+    else this.messageOut = stream;
+    this.polyraft = polyraft;
+    context.logger.debug(`${this.name} opened its ${kind} stream`);
+  }
+
+  streamLost(stream: OutgoingStream, reason: string): void {
+    let kind: StreamKind;
+    if (stream === this.msgAppOut) {
+      kind = 'msgapp';
+      this.msgAppOut = null;
+    } else if (stream === this.messageOut) {
+      kind = 'message';
+      this.messageOut = null;
+    } else return;
+    this.context.noise.warning(`lost the ${kind} stream to ${this.name}: ${reason}`);
+    // What was under way is lost.
+    this.reportUnreachable();
+  }
+
+  tick(heartbeat: boolean): void {
+    const { readMs, writeMs } = this.context.timeouts;
+    this.msgAppIn.checkSilence(readMs);
+    this.messageIn.checkSilence(readMs);
+    for (const stream of [this.msgAppOut, this.messageOut]) {
+      if (stream === null) continue;
+      if (stream.stalled(writeMs)) {
+        stream.fail(`it took nothing for ${writeMs} ms`);
+      } else if (heartbeat && stream.queuedBytes === 0) {
+        stream.addHeartbeat();
+        stream.flush();
+      }
+    }
+  }
+
+  // Streams that this node has dialled
+
+  contact(): void {
+    this.lastContactMs = this.context.clock.now();
+  }
+
+  streamOpened(kind: StreamKind, polyraft: boolean): void {
+    this.polyraft = polyraft;
+    this.dialsFailed = 0;
+    this.context.logger.info(`${kind} stream from ${this.name} is up`);
+  }
+
+  received(messages: Message[]): void {
+    this.context.received(this, messages);
+  }
+
+  removedByPeer(): void {
+    if (!this.isStopped) this.context.events.removedByPeer(this.id);
+  }
+
+  streamClosed(kind: StreamKind, opened: boolean, reason: string): void {
+    if (opened) {
+      this.context.noise.warning(`lost the ${kind} stream from ${this.name}: ${reason}`);
+      return;
+    }
+    // Two streams dial ten times a second each: one line at first, then one in about a minute.
+    if (this.dialsFailed++ % 1_000 === 0) {
+      this.context.noise.warning(`${this.name} cannot be reached for its ${kind} stream: ${reason}`);
+    }
+  }
+
+  /** URLs in a request of the peer; true when they are news. */
+  announced(urls: readonly string[]): boolean {
+    const text = urls.join(',');
+    if (text === '' || text === this.announcedUrls) return false;
+    this.announcedUrls = text;
+    return urls.length !== this.urls.length || urls.some((url, i) => url !== this.urls[i]);
+  }
+}
