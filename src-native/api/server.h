@@ -1,0 +1,164 @@
+// One raft server as the host sees it: two threads of callbacks, calls that wait, and a slot of the engine.
+#ifndef POLYRAFT_API_SERVER_H_
+#define POLYRAFT_API_SERVER_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "api/channel.h"
+#include "api/completions.h"
+#include "api/engine_host.h"
+#include "api/errors.h"
+#include "api/event_queue.h"
+#include "api/host_thread.h"
+#include "api/waiter.h"
+#include "bridge/assembler.h"
+#include "polyraft.h"
+
+namespace polyraft {
+
+struct ServerSettings {
+  RAFT_Callbacks callbacks{};
+  void* context = nullptr;
+  // What the context points to, when it is the library's own.
+  std::shared_ptr<void> keeps;
+  std::string config;
+  std::string node_path;
+  uint64_t applied_index = 0;
+  uint64_t max_proposal_bytes = 0;
+  EngineHost* host = nullptr;
+};
+
+class Server : public std::enable_shared_from_this<Server> {
+ public:
+  explicit Server(ServerSettings settings);
+
+  // Creates the server in the engine; once. After a failure the object is done with. A code with a text.
+  int start(std::string* error);
+  // Ends the server and everybody who waits in it; once. Waits for its callbacks. Not on a callback thread.
+  void stop();
+
+  // See RAFT_ProposeAsync; on a callback thread it does not wait.
+  int propose(const void* data, uint64_t size, const bridge::Deadline& deadline, RAFT_Completion completion, void* user);
+  // See RAFT_ProposeWait.
+  int propose_and_wait(const void* data, uint64_t size, const bridge::Deadline& deadline, uint64_t* index,
+                       uint64_t* term);
+  // Sends a command and waits for its reply: the reply's code, with the data that follows it.
+  int request(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline, std::string* reply);
+  // Sends a command whose reply nobody waits for.
+  int submit(uint16_t type, const bridge::Payload& payload);
+  // Waits until an index is applied.
+  int wait_applied(uint64_t index, const bridge::Deadline& deadline);
+  uint64_t applied_index() const { return applied_.load(std::memory_order_acquire); }
+
+  // From the engine host's supervisor. The engine has ended: outcomes that are not known become UNKNOWN_OUTCOME.
+  void engine_died(const std::shared_ptr<Engine>& engine, const std::string& reason);
+  // A new one runs: the server is created in it and continues after the host's applied index.
+  void engine_restarted(const std::shared_ptr<Engine>& engine);
+  // There will be no new one: the server has failed.
+  void engine_gone(const std::string& reason);
+
+  // How long DELETE_SERVER may take to be answered before the slot is given up.
+  static constexpr int kDeleteTimeoutMs = 60000;
+
+ private:
+  struct LargePayload;
+
+  // --- server.cc: life, proposals, requests
+  int create_in(const std::shared_ptr<Engine>& engine, uint32_t flags, std::string* error);
+  int check_open() const;
+  std::shared_ptr<Channel> current_channel();
+  // Waits while the engine is being restarted; null at the deadline, or when the server is closed.
+  std::shared_ptr<Channel> wait_channel(const bridge::Deadline& deadline);
+  void set_channel(std::shared_ptr<Channel> channel);
+  int push_proposal(const void* data, uint64_t size, const bridge::Deadline& deadline, const PendingProposal* pending,
+                    uint64_t* sequence);
+  int send_request(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline, bool deletes,
+                   std::string* reply);
+  void close_for_proposals();
+  void end_threads();
+
+  // --- server_apply.cc: the apply thread. False from these: the thread ends.
+  void run_apply();
+  std::shared_ptr<Channel> next_apply_channel(const std::shared_ptr<Channel>& previous);
+  bool apply_from(Channel& channel);
+  bool apply_record(Channel& channel, const bridge::Record& record, LargePayload* large, bool* valid);
+  bool apply_batch(Channel& channel, const bridge::Record& record, bool* valid);
+  bool apply_chunk(Channel& channel, const bridge::Record& record, LargePayload* large, bool* valid);
+  bool apply_entry(Channel& channel, uint64_t index, uint64_t term, const uint8_t* data, uint64_t size);
+  bool restore(Channel& channel, uint64_t index, uint64_t term, const uint8_t* data, uint64_t size);
+  bool take_snapshot(Channel& channel, const bridge::Record& record);
+  void fail_apply(Channel& channel, uint64_t index, int code, uint32_t which, const std::string& reason);
+  void publish_applied(Channel& channel, uint64_t index);
+  void wake_applied_waiters();
+
+  // --- server_events.cc: the event thread, and whoever waits
+  void run_events();
+  void run_event(const Event& event);
+  void answer_message(const Event& event);
+  // Until `done` (under mutex_) or the deadline: reads the event ring, or sleeps on `wake` while another thread does.
+  template <typename Done>
+  void pump(std::unique_lock<std::mutex>& lock, const bridge::Deadline& deadline, std::condition_variable& wake,
+            Done done);
+  void wait_for(Waiter& waiter, std::unique_lock<std::mutex>& lock, const bridge::Deadline& deadline);
+  void read_events(const std::shared_ptr<Channel>& channel, const bridge::Deadline& deadline);
+  // Reads what is left in the ring of an engine that has ended, or has let go of this server.
+  void drain_events(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Channel>& channel);
+  bool handle_event_record(const std::shared_ptr<Channel>& channel, const bridge::Record& record);
+  bool handle_completions(const uint8_t* payload, uint64_t bytes);
+  void interrupt_reader();
+  // These under mutex_.
+  void handle_reply(uint64_t id, const uint8_t* payload, uint64_t bytes);
+  void handle_event(uint32_t event, uint64_t value, std::string text);
+  void handle_state(int state);
+  void finish_proposal(const PendingProposal& pending, int code, uint64_t index, uint64_t term);
+  void finish_proposals(int code, bool only_waiters);
+  void finish_applied_waiters(int code);
+  void queue_event(Event event);
+
+  const ServerSettings settings_;
+
+  // Serialises start, stop and the re-creation after an engine's death.
+  std::mutex lifecycle_mutex_;
+  bool started_ = false;
+  bool stopped_ = false;
+
+  std::atomic<bool> stopping_{false};
+  // It has stopped for good, and the host has been told.
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> removed_{false};
+  // stopping_, failed_ or removed_: ends proposals that wait for room.
+  std::atomic<bool> closed_for_proposals_{false};
+
+  std::mutex channel_mutex_;
+  std::condition_variable channel_changed_;
+  // Null while there is no engine. Guarded by channel_mutex_.
+  std::shared_ptr<Channel> channel_;
+
+  HostThread apply_thread_;
+  HostThread event_thread_;
+  std::atomic<uint64_t> applied_;
+  std::atomic<uint32_t> applied_waiter_count_{0};
+
+  CompletionTable completions_;
+
+  // The event side. Guarded by mutex_ from here on, but for the reader's own state.
+  std::mutex mutex_;
+  std::condition_variable event_wake_;
+  bool reader_active_ = false;
+  bool events_over_ = false;
+  EventQueue queue_;
+  RequestTable requests_;
+  std::vector<Waiter*> applied_waiters_;
+  // The DELETE_SERVER that is under way; only its reply or the engine's death ends it.
+  uint64_t delete_request_ = 0;
+  int last_state_ = -1;
+};
+
+}  // namespace polyraft
+
+#endif  // POLYRAFT_API_SERVER_H_
