@@ -66,6 +66,11 @@ export class MemoryDisk implements Disk {
     this.delay = options.delay;
   }
 
+  /** This disk as one process sees it: after a crash or kill all of its operations fail, whatever still runs there. */
+  mount(): Disk {
+    return new MountedDisk(this, this.generation);
+  }
+
   /** The next matching operations (after `skip` of them) fail with `code`. */
   fail(operation: DiskOperation, path: RegExp, code: string, skip = 0, times = 1): void {
     this.faults.push({ operation, path, code, skip, times });
@@ -288,6 +293,54 @@ export class MemoryDisk implements Disk {
 
 function parts(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
+}
+
+class MountedDisk implements Disk {
+  readonly locksAcrossProcesses = true;
+  private readonly disk: MemoryDisk;
+  private readonly generation: number;
+
+  constructor(disk: MemoryDisk, generation: number) {
+    this.disk = disk;
+    this.generation = generation;
+  }
+
+  private async live<T>(operation: string, path: string, action: () => Promise<T>): Promise<T> {
+    if (!this.disk.alive(this.generation)) throw new DiskError(operation, path, 'EIO', 'the machine crashed');
+    return await action();
+  }
+
+  open(path: string, mode: OpenMode): Promise<DiskFile> {
+    return this.live('open', path, () => this.disk.open(path, mode));
+  }
+
+  list(directory: string): Promise<string[]> {
+    return this.live('list', directory, () => this.disk.list(directory));
+  }
+
+  exists(path: string): Promise<boolean> {
+    return this.live('stat', path, () => this.disk.exists(path));
+  }
+
+  makeDirectory(directory: string, permissions: number): Promise<void> {
+    return this.live('create directory', directory, () => this.disk.makeDirectory(directory, permissions));
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.live('rename', from, () => this.disk.rename(from, to));
+  }
+
+  remove(path: string): Promise<void> {
+    return this.live('remove', path, () => this.disk.remove(path));
+  }
+
+  removeDirectory(directory: string): Promise<void> {
+    return this.live('remove directory', directory, () => this.disk.removeDirectory(directory));
+  }
+
+  syncDirectory(directory: string): Promise<void> {
+    return this.live('fsync', directory, () => this.disk.syncDirectory(directory));
+  }
 }
 
 class MemoryHandle implements DiskFile {

@@ -31,7 +31,17 @@ function replay(records: readonly LoggedRecord[]): Picture {
 }
 
 const step = fc.record({
-  kind: fc.constantFrom('append', 'append', 'append', 'overwrite', 'commit', 'vote', 'await', 'reopen'),
+  kind: fc.constantFrom(
+    'append',
+    'append',
+    'append',
+    'overwrite',
+    'commit',
+    'vote',
+    'await',
+    'reopen',
+    'crash',
+  ),
   sizes: fc.array(fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 400, max: 3000 })), {
     minLength: 1,
     maxLength: 5,
@@ -45,6 +55,13 @@ const scenario = fc.record({
   powerFails: fc.boolean(),
   steps: fc.array(step, { minLength: 1, maxLength: 40 }),
 });
+
+/** Data that looks like frames (a length of eight, then no protobuf), so that what is left behind does harm. */
+function lookalike(size: number, mark: number): Uint8Array {
+  const bytes = new Uint8Array(size).fill(0x80 | mark);
+  for (let at = 0; at + 8 <= size; at += 16) bytes.fill(0, at + 1, at + 8)[at] = 8;
+  return bytes;
+}
 
 class Harness {
   readonly random: (bound: number) => number;
@@ -69,19 +86,24 @@ class Harness {
         for (let turns = this.random(4); turns > 0; turns--) await Promise.resolve();
         if (--this.untilCrash > 0) return;
         this.untilCrash = this.crashes.shift() ?? Infinity;
-        if (this.powerFails) this.disk.crash(this.random);
-        else this.disk.kill();
-        this.wal = null;
+        this.crash();
       },
     });
   }
 
+  crash(): void {
+    if (this.powerFails) this.disk.crash(this.random);
+    else this.disk.kill();
+    this.wal = null;
+  }
+
   async open(): Promise<SegmentedLog> {
-    const settings = walSettings(this.disk);
     for (;;) {
       await this.settle();
-      await this.disk.makeDirectory('/data', 0o700);
-      await this.disk.syncDirectory('/').catch(() => undefined);
+      const disk = this.disk.mount();
+      const settings = walSettings(disk);
+      await disk.makeDirectory('/data', 0o700);
+      await disk.syncDirectory('/').catch(() => undefined);
       try {
         const opened = (await walExists(settings))
           ? await openWal(settings, { index: 0, term: 0 }, () => undefined)
@@ -146,7 +168,7 @@ async function run(input: {
   for (const { kind, sizes, back } of input.steps) {
     if (harness.wal === null) await harness.open();
     const { entries, state } = replay(harness.records);
-    const payloads = sizes.map((size) => new Uint8Array(size).fill((filler = (filler % 250) + 1)));
+    const payloads = sizes.map((size) => lookalike(size, (filler = (filler % 120) + 1)));
     switch (kind) {
       case 'append':
         harness.save(null, payloads, entries.length + 1, true);
@@ -174,6 +196,11 @@ async function run(input: {
         break;
       case 'await':
         await harness.settle();
+        break;
+      case 'crash':
+        // Some of what was saved is on its way, none of it need be there.
+        for (let turns = harness.random(12); turns > 0; turns--) await Promise.resolve();
+        harness.crash();
         break;
       case 'reopen':
         if (harness.wal !== null) await harness.wal.close().catch(() => undefined);
