@@ -42,6 +42,11 @@ export interface ServerConfig {
   readonly purgeFileIntervalMs: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
+  /**
+   * Allows lease reads (absent: refused). They rely on clocks that run at about the same rate on all members, and on
+   * check-quorum everywhere; refused without it.
+   */
+  readonly leaseReads?: boolean;
 }
 
 /** Timers and time; the simulator hands in a virtual one. Times in milliseconds, monotonic. */
@@ -60,7 +65,22 @@ export interface ServerEnvironment {
   readonly clock: Clock;
   readonly random: (bound: number) => number;
   readonly logger: Logger;
-  createTransport(config: ServerConfig, members: readonly PeerConfig[], events: TransportEvents): Transport;
+  /** `members` are the others that are known at the start; later ones come by addPeer. */
+  createTransport(config: ServerConfig, members: readonly TransportPeer[], events: TransportEvents): Transport;
+  /**
+   * Runs the callback after the I/O callbacks that are due now, so that what they brought is handled as one batch.
+   * Absent: setImmediate. The simulator hands in its own.
+   */
+  readonly defer?: (callback: () => void) => void;
+  /** For the status: 'embedded' or 'process', and the engine's version. */
+  readonly runtime?: string;
+  readonly version?: string;
+}
+
+export interface TransportPeer {
+  readonly id: NodeId;
+  /** Empty while no URL is known (the peer tells it with its first request). */
+  readonly urls: readonly string[];
 }
 
 export interface Outcome {
