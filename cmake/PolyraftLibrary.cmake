@@ -5,7 +5,7 @@ file(GLOB polyraft_api_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native
 list(FILTER polyraft_api_sources EXCLUDE REGEX "/(libraft|craft)[^/]*\\.cc$")
 file(GLOB polyraft_bridge_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/bridge/*.cc")
 file(GLOB polyraft_runtime_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/runtime/*.cc")
-list(FILTER polyraft_runtime_sources EXCLUDE REGEX "/embedded[^/]*\\.cc$")
+list(FILTER polyraft_runtime_sources EXCLUDE REGEX "/embedded(_scripts)?\\.cc$")
 set(polyraft_sources ${polyraft_api_sources} ${polyraft_bridge_sources} ${polyraft_runtime_sources})
 
 if(polyraft_sources)
@@ -19,6 +19,8 @@ if(polyraft_sources)
     "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   set_target_properties(polyraft PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
   polyraft_version_script(polyraft polyraft.map)
+  # Its threads live as long as the process, so dlclose must not unmap it.
+  target_link_options(polyraft PRIVATE -Wl,-z,nodelete)
   # Programs of the system that it replaces load libeasyraft.so.
   add_custom_command(TARGET polyraft POST_BUILD
     COMMAND ${CMAKE_COMMAND} -E create_symlink libpolyraft.so libeasyraft.so

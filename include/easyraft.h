@@ -1,8 +1,9 @@
 /**
  * The interface of easyraft, both generations, on top of polyraft.h (whose conventions hold here too).
  *
- *   #include <easyraft.h>                                           first generation: struct Context, void* handles
- *   #define EASYRAFT_API_VERSION 2 before that include              second: struct RAFT_Callback, uint64_t handles
+ *   #include <easyraft.h>                                           first generation: struct Context, void*
+ * handles #define EASYRAFT_API_VERSION 2 before that include              second: struct RAFT_Callback,
+ * uint64_t handles
  *
  * Handles of both are numbers that fit a pointer, never addresses: a wrong or deleted one is safe, and gives
  * RAFT_ERR_UNKNOWN_HANDLE. The functions of polyraft.h take them too ((RAFT_Handle)(uintptr_t)raft).
@@ -26,15 +27,16 @@ extern "C" {
 #if EASYRAFT_API_VERSION == 1
 
 /**
- * Callbacks of the first generation; members may be NULL. getSnapshot, freeSnapshot, recoverFromSnapshot and onCommit
- * run on the server's apply thread, in log order; onStateChange runs on its event thread. ctx is what was given to
- * RAFT_NewRaftServer.
+ * Callbacks of the first generation; members may be NULL. getSnapshot, freeSnapshot, recoverFromSnapshot and
+ * onCommit run on the server's apply thread, in log order; onStateChange runs on its event thread. ctx is
+ * what was given to RAFT_NewRaftServer.
  */
 struct Context {
   /** The state as it is now: *data, given to freeSnapshot later. 0, or this snapshot fails. */
   int (*getSnapshot)(void* ctx, void** data, uint64_t* size);
   void (*freeSnapshot)(void* ctx, void* data);
-  /** STATE_FOLLOWER, STATE_CANDIDATE, STATE_LEADER, STATE_PRE_CANDIDATE. A removed server gets STATE_FOLLOWER. */
+  /** STATE_FOLLOWER, STATE_CANDIDATE, STATE_LEADER, STATE_PRE_CANDIDATE. A removed server gets
+   * STATE_FOLLOWER. */
   void (*onStateChange)(void* ctx, int newState);
   /** Replace the whole state. 0, or the server stops for good. */
   int (*recoverFromSnapshot)(void* ctx, void* data, uint64_t size);
@@ -46,8 +48,8 @@ struct Context {
 DLL_EXPORTS void RAFT_SetContext(struct Context* ctx);
 
 /**
- * Starts a server from a JSON configuration; returns its handle, or NULL (RAFT_LastError says which key and why). See
- * RAFT_NewRaftServerWith. Waits.
+ * Starts a server from a JSON configuration; returns its handle, or NULL (RAFT_LastError says which key and
+ * why). See RAFT_NewRaftServerWith. Waits.
  */
 DLL_EXPORTS void* RAFT_NewRaftServer(void* ctx, const char* jsonConfig);
 
@@ -64,8 +66,8 @@ DLL_EXPORTS int RAFT_Propose(void* raft, void* data, int size);
 DLL_EXPORTS int RAFT_Snapshot(void* raft);
 
 /**
- * Change the membership; return when the change is applied on this node, or after RAFT_CHANGE_TIMEOUT_MS with TIMEOUT.
- * Codes as of RAFT_ChangeMember. On a callback thread they submit and return 0 at once.
+ * Change the membership; return when the change is applied on this node, or after RAFT_CHANGE_TIMEOUT_MS with
+ * TIMEOUT. Codes as of RAFT_ChangeMember. On a callback thread they submit and return 0 at once.
  */
 DLL_EXPORTS int RAFT_AddServer(void* raft, uint64_t id, const char* url);
 DLL_EXPORTS int RAFT_DelServer(void* raft, uint64_t id);
@@ -104,9 +106,10 @@ DLL_EXPORTS int RAFT2_DelServer(uint64_t raft, uint64_t id);
 DLL_EXPORTS int RAFT2_ChangeServer(uint64_t raft, uint64_t id, const char* url);
 
 /**
- * Sends size bytes to a member, whose onMessage (or message callback) answers; the answer is copied to outbuf. Waits.
- * Returns the length of the answer; -1 outbuf is too small; -2 unknown handle, own id, or the server has stopped;
- * -3 no such member; -4 its URL cannot be used; -5 cannot connect; -6 no good answer; -7 called on a callback thread.
+ * Sends size bytes to a member, whose onMessage (or message callback) answers; the answer is copied to
+ * outbuf. Waits. Returns the length of the answer; -1 outbuf is too small; -2 unknown handle, own id, or the
+ * server has stopped; -3 no such member; -4 its URL cannot be used; -5 cannot connect; -6 no good answer; -7
+ * called on a callback thread.
  */
 DLL_EXPORTS int RAFT_SendMessage(uint64_t raft, uint64_t id, const char* buf, size_t size, char* outbuf,
                                  size_t outsize);

@@ -25,8 +25,8 @@ class CompletionTable {
   // Bound of proposals in flight that want a completion.
   static constexpr uint32_t kPendingMax = 1u << 20;
 
-  // Sequences of one run of the library differ from those of runs before, so that a late answer of the cluster to an
-  // earlier run is not taken for an answer to this one.
+  // Sequences of one run of the library differ from those of runs before, so that a late answer of the
+  // cluster to an earlier run is not taken for an answer to this one.
   CompletionTable();
 
   // A sequence below 2^52, never 0; 0 when the table is full.
@@ -46,9 +46,7 @@ class CompletionTable {
     bool used = false;
   };
 
-  Entry& entry(uint32_t index) {
-    return blocks_[index >> kBlockBits][index & ((1u << kBlockBits) - 1)];
-  }
+  Entry& entry(uint32_t index) { return blocks_[index >> kBlockBits][index & ((1u << kBlockBits) - 1)]; }
   void free_entry(uint32_t index);
 
   std::mutex mutex_;

@@ -38,7 +38,8 @@ int peek_config(const char* json, PeekedConfig* config, std::string* error) {
     }
     const auto bytes = object.find("max_proposal_bytes");
     // Anything but a number is the engine's to refuse, with all its rules.
-    if (bytes != object.end() && bytes->is_number_unsigned()) config->max_proposal_bytes = bytes->get<uint64_t>();
+    if (bytes != object.end() && bytes->is_number_unsigned())
+      config->max_proposal_bytes = bytes->get<uint64_t>();
     return RAFT_OK;
   } catch (const nlohmann::json::exception& reason) {
     *error = std::string("the configuration is not JSON: ") + reason.what();

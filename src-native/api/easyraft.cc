@@ -1,4 +1,5 @@
-// Both generations of easyraft's interface (easyraft.h), over the same servers. No exception leaves these functions.
+// Both generations of easyraft's interface (easyraft.h), over the same servers. No exception leaves these
+// functions.
 #define EASYRAFT_API_VERSION 1
 #include "easyraft.h"
 
@@ -9,13 +10,14 @@
 #include <string>
 
 #include "api/errors.h"
-#include "api/host_thread.h"
 #include "api/servers.h"
+#include "runtime/host_thread.h"
 
 using namespace polyraft;
 using bridge::Payload;
 
-static_assert(sizeof(void*) == sizeof(RAFT_Handle), "handles of the first generation are numbers in a pointer");
+static_assert(sizeof(void*) == sizeof(RAFT_Handle),
+              "handles of the first generation are numbers in a pointer");
 
 namespace {
 
@@ -35,8 +37,12 @@ std::mutex defaults_mutex;
 Context default_context{};
 RAFT_Callback default_callback{};
 
-FirstGeneration& first(void* context) { return *static_cast<FirstGeneration*>(context); }
-SecondGeneration& second(void* context) { return *static_cast<SecondGeneration*>(context); }
+FirstGeneration& first(void* context) {
+  return *static_cast<FirstGeneration*>(context);
+}
+SecondGeneration& second(void* context) {
+  return *static_cast<SecondGeneration*>(context);
+}
 
 RAFT_Callbacks callbacks_of(const FirstGeneration& own) {
   RAFT_Callbacks callbacks{};
@@ -48,7 +54,8 @@ RAFT_Callbacks callbacks_of(const FirstGeneration& own) {
   }
   if (own.callbacks.recoverFromSnapshot != nullptr) {
     callbacks.restore = [](void* context, uint64_t, uint64_t, const void* data, uint64_t size) {
-      return first(context).callbacks.recoverFromSnapshot(first(context).context, const_cast<void*>(data), size);
+      return first(context).callbacks.recoverFromSnapshot(first(context).context, const_cast<void*>(data),
+                                                          size);
     };
   }
   if (own.callbacks.getSnapshot != nullptr) {
@@ -74,13 +81,14 @@ RAFT_Callbacks callbacks_of(const SecondGeneration& own) {
   callbacks.struct_size = sizeof callbacks;
   if (own.callbacks.onCommit != nullptr) {
     callbacks.apply = [](void* context, uint64_t index, uint64_t term, const void* data, uint64_t size) {
-      return second(context).callbacks.onCommit(second(context).context, const_cast<void*>(data), size, term, index);
+      return second(context).callbacks.onCommit(second(context).context, const_cast<void*>(data), size, term,
+                                                index);
     };
   }
   if (own.callbacks.recoverFromSnapshot != nullptr) {
     callbacks.restore = [](void* context, uint64_t index, uint64_t term, const void* data, uint64_t size) {
-      return second(context).callbacks.recoverFromSnapshot(second(context).context, const_cast<void*>(data), size, term,
-                                                           index);
+      return second(context).callbacks.recoverFromSnapshot(second(context).context, const_cast<void*>(data),
+                                                           size, term, index);
     };
   }
   if (own.callbacks.getSnapshot != nullptr) {
@@ -99,9 +107,10 @@ RAFT_Callbacks callbacks_of(const SecondGeneration& own) {
     };
   }
   if (own.callbacks.onMessage != nullptr) {
-    callbacks.message = [](void* context, const void* data, uint64_t size, void** answer, uint64_t* answer_size) {
-      return second(context).callbacks.onMessage(second(context).context, const_cast<void*>(data), size, answer,
-                                                 answer_size);
+    callbacks.message = [](void* context, const void* data, uint64_t size, void** answer,
+                           uint64_t* answer_size) {
+      return second(context).callbacks.onMessage(second(context).context, const_cast<void*>(data), size,
+                                                 answer, answer_size);
     };
   }
   return callbacks;
@@ -120,10 +129,12 @@ int propose(RAFT_Handle handle, const void* data, int size, int timeout_ms) {
   const std::shared_ptr<Server> server = find_server(handle, &code);
   if (server == nullptr) return code;
   if (size < 0) return fail(RAFT_ERR_INVALID_ARGUMENT, "size is negative");
-  return server->propose(data, static_cast<uint64_t>(size), bridge::deadline_after_ms(timeout_ms), nullptr, nullptr);
+  return server->propose(data, static_cast<uint64_t>(size), bridge::deadline_after_ms(timeout_ms), nullptr,
+                         nullptr);
 }
 
-int send_message(RAFT_Handle handle, uint64_t id, const char* buffer, size_t size, char* answer, size_t answer_size) {
+int send_message(RAFT_Handle handle, uint64_t id, const char* buffer, size_t size, char* answer,
+                 size_t answer_size) {
   constexpr int kTooSmall = -1;
   constexpr int kUnknown = -2;
   int code = RAFT_OK;
@@ -161,7 +172,9 @@ int send_message(RAFT_Handle handle, uint64_t id, const char* buffer, size_t siz
   return static_cast<int>(reply.size());
 }
 
-RAFT_Handle handle_of(void* raft) { return reinterpret_cast<uintptr_t>(raft); }
+RAFT_Handle handle_of(void* raft) {
+  return reinterpret_cast<uintptr_t>(raft);
+}
 
 }  // namespace
 
@@ -204,7 +217,9 @@ uint64_t RAFT2_NewRaftServer(void* ctx, const char* jsonConfig) {
       [](int) { return RAFT_Handle{0}; });
 }
 
-void RAFT_DeleteRaftServer(void* raft) { RAFT2_DeleteRaftServer(handle_of(raft)); }
+void RAFT_DeleteRaftServer(void* raft) {
+  RAFT2_DeleteRaftServer(handle_of(raft));
+}
 
 void RAFT2_DeleteRaftServer(uint64_t raft) {
   guarded([&] { return stop_server(raft); });
@@ -219,19 +234,26 @@ int RAFT2_Propose(uint64_t raft, void* data, int size, int timeoutms) {
   return code == RAFT_ERR_BUSY && !on_callback_thread() ? static_cast<int>(RAFT_ERR_TIMEOUT) : code;
 }
 
-int RAFT_Snapshot(void* raft) { return RAFT2_Snapshot(handle_of(raft)); }
+int RAFT_Snapshot(void* raft) {
+  return RAFT2_Snapshot(handle_of(raft));
+}
 
 int RAFT2_Snapshot(uint64_t raft) {
   return guarded([&] { return save_snapshot(raft, -1, nullptr); });
 }
 
-int RAFT_AddServer(void* raft, uint64_t id, const char* url) { return RAFT2_AddServer(handle_of(raft), id, url); }
-
-int RAFT2_AddServer(uint64_t raft, uint64_t id, const char* url) {
-  return guarded([&] { return change_member(raft, RAFT_MEMBER_ADD, id, url, RAFT_CHANGE_TIMEOUT_MS, nullptr); });
+int RAFT_AddServer(void* raft, uint64_t id, const char* url) {
+  return RAFT2_AddServer(handle_of(raft), id, url);
 }
 
-int RAFT_DelServer(void* raft, uint64_t id) { return RAFT2_DelServer(handle_of(raft), id); }
+int RAFT2_AddServer(uint64_t raft, uint64_t id, const char* url) {
+  return guarded(
+      [&] { return change_member(raft, RAFT_MEMBER_ADD, id, url, RAFT_CHANGE_TIMEOUT_MS, nullptr); });
+}
+
+int RAFT_DelServer(void* raft, uint64_t id) {
+  return RAFT2_DelServer(handle_of(raft), id);
+}
 
 int RAFT2_DelServer(uint64_t raft, uint64_t id) {
   return guarded(
@@ -243,7 +265,8 @@ int RAFT_ChangeServer(void* raft, uint64_t id, const char* url) {
 }
 
 int RAFT2_ChangeServer(uint64_t raft, uint64_t id, const char* url) {
-  return guarded([&] { return change_member(raft, RAFT_MEMBER_UPDATE, id, url, RAFT_CHANGE_TIMEOUT_MS, nullptr); });
+  return guarded(
+      [&] { return change_member(raft, RAFT_MEMBER_UPDATE, id, url, RAFT_CHANGE_TIMEOUT_MS, nullptr); });
 }
 
 int RAFT_SendMessage(uint64_t raft, uint64_t id, const char* buf, size_t size, char* outbuf, size_t outsize) {

@@ -12,8 +12,9 @@ using bridge::Chunks;
 using bridge::Payload;
 using bridge::Push;
 
-int Engine::start(std::unique_ptr<runtime::Runtime> runtime, uint32_t epoch, const runtime::StartRequest& request,
-                  Died died, std::shared_ptr<Engine>* started, std::string* error) {
+int Engine::start(std::unique_ptr<runtime::Runtime> runtime, uint32_t epoch,
+                  const runtime::StartRequest& request, Died died, std::shared_ptr<Engine>* started,
+                  std::string* error) {
   std::shared_ptr<Engine> engine(new Engine);
   engine->runtime_ = std::move(runtime);
   engine->died_ = std::move(died);
@@ -52,9 +53,9 @@ int Engine::start(std::unique_ptr<runtime::Runtime> runtime, uint32_t epoch, con
     return code;
   }
   std::unique_lock<std::mutex> lock(engine->mutex_);
-  const bool in_time = engine->changed_.wait_until(
-      lock, bridge::Clock::now() + std::chrono::milliseconds(kReadyTimeoutMs),
-      [raw] { return raw->ready_ || raw->is_dead(); });
+  const bool in_time =
+      engine->changed_.wait_until(lock, bridge::Clock::now() + std::chrono::milliseconds(kReadyTimeoutMs),
+                                  [raw] { return raw->ready_ || raw->is_dead(); });
   if (engine->is_dead() || !in_time) {
     *error = in_time ? "the engine ended before it was ready: " + engine->death_reason_
                      : std::string("the engine was not ready within 60 s");
@@ -133,7 +134,8 @@ void Engine::set_log(int level, bool debug) {
 
 void Engine::report_broken(const char* ring) {
   if (is_dead() || broken_.exchange(true)) return;
-  POLYRAFT_LOG(RAFT_LOG_ERROR, std::string("the engine wrote nonsense to its ") + ring + " ring; it is ended");
+  POLYRAFT_LOG(RAFT_LOG_ERROR,
+               std::string("the engine wrote nonsense to its ") + ring + " ring; it is ended");
   runtime_->kill();
 }
 

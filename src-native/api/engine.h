@@ -9,12 +9,12 @@
 #include <mutex>
 #include <string>
 
-#include "api/host_thread.h"
 #include "api/waiter.h"
 #include "bridge/doorbell.h"
 #include "bridge/host_consumer.h"
 #include "bridge/host_producer.h"
 #include "bridge/region.h"
+#include "runtime/host_thread.h"
 #include "runtime/runtime.h"
 
 namespace polyraft {
@@ -25,8 +25,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   using Died = std::function<void(const std::string& reason)>;
 
   // Starts an engine and waits until it is ready. A code of enum RAFT_Error with a text.
-  static int start(std::unique_ptr<runtime::Runtime> runtime, uint32_t epoch, const runtime::StartRequest& request,
-                   Died died, std::shared_ptr<Engine>* started, std::string* error);
+  static int start(std::unique_ptr<runtime::Runtime> runtime, uint32_t epoch,
+                   const runtime::StartRequest& request, Died died, std::shared_ptr<Engine>* started,
+                   std::string* error);
   // Only when it is dead, or has not started; not on one of its own threads.
   ~Engine();
 
@@ -44,7 +45,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   int take_slot();
   void return_slot(uint32_t slot);
 
-  // Sends a control command and waits for its reply: the reply's code (ENGINE_DIED when it died), with its text.
+  // Sends a control command and waits for its reply: the reply's code (ENGINE_DIED when it died), with its
+  // text.
   int request(uint16_t type, const bridge::Payload& payload, std::string* text);
   void set_log(int level, bool debug);
 

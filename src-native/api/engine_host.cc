@@ -101,9 +101,10 @@ void EngineHost::add(const std::shared_ptr<Server>& server) {
 
 void EngineHost::remove(const Server* server) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  servers_.erase(std::remove_if(servers_.begin(), servers_.end(),
-                                [server](const std::shared_ptr<Server>& each) { return each.get() == server; }),
-                 servers_.end());
+  servers_.erase(
+      std::remove_if(servers_.begin(), servers_.end(),
+                     [server](const std::shared_ptr<Server>& each) { return each.get() == server; }),
+      servers_.end());
 }
 
 void EngineHost::set_log(int level, bool debug) {
@@ -140,7 +141,8 @@ void EngineHost::handle_death(const std::string& reason) {
   std::string error;
   bool running = false;
   if (!old->can_restart()) {
-    error = std::string("the ") + name_ + " engine ended (" + reason + ") and cannot be started again in this process";
+    error = std::string("the ") + name_ + " engine ended (" + reason +
+            ") and cannot be started again in this process";
     // Its runtime may still have code of this process on a stack: never let go of it.
     static_cast<void>(new std::shared_ptr<Engine>(old));
     lock.lock();
@@ -168,7 +170,8 @@ bool EngineHost::restart(const std::vector<std::shared_ptr<Server>>& servers, st
   for (;;) {
     lock.unlock();
     if (!may_restart()) {
-      *error = "the engine ended too often (" + std::to_string(kRestartsMax) + " times within a minute); " + *error;
+      *error = "the engine ended too often (" + std::to_string(kRestartsMax) + " times within a minute); " +
+               *error;
       return false;
     }
     std::this_thread::sleep_for(milliseconds(pause_ms_));
@@ -190,7 +193,8 @@ bool EngineHost::restart(const std::vector<std::shared_ptr<Server>>& servers, st
 
 bool EngineHost::may_restart() {
   const Clock::time_point now = Clock::now();
-  while (!restarts_.empty() && now - restarts_.front() > milliseconds(kRestartsWindowMs)) restarts_.pop_front();
+  while (!restarts_.empty() && now - restarts_.front() > milliseconds(kRestartsWindowMs))
+    restarts_.pop_front();
   if (restarts_.size() >= kRestartsMax) return false;
   restarts_.push_back(now);
   return true;
@@ -199,10 +203,9 @@ bool EngineHost::may_restart() {
 namespace {
 
 struct Hosts {
-  EngineHost embedded{"embedded", [this] { return make_embedded(); }};
+  EngineHost embedded{"embedded", runtime::make_embedded_runtime};
   EngineHost process{"process", runtime::make_process_runtime};
-  EngineHost::MakeRuntime make_embedded = runtime::make_embedded_runtime;
-  bool embedded_is_installed = runtime::embedded_runtime_is_installed();
+  const bool embedded_is_installed = runtime::embedded_runtime_is_installed();
 };
 
 // Never destroyed: the library's threads go on while the process exits.
@@ -234,12 +237,5 @@ void set_log_of_all_engines(int level, bool debug) {
   hosts().embedded.set_log(level, debug);
   hosts().process.set_log(level, debug);
 }
-
-#ifdef POLYRAFT_TESTING
-void replace_embedded_runtime(EngineHost::MakeRuntime make_runtime) {
-  hosts().make_embedded = std::move(make_runtime);
-  hosts().embedded_is_installed = true;
-}
-#endif
 
 }  // namespace polyraft

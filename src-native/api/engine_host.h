@@ -1,4 +1,5 @@
-// Keeps the engine of one runtime kind: starts it on first use, starts it again when it died, and tells its servers.
+// Keeps the engine of one runtime kind: starts it on first use, starts it again when it died, and tells its
+// servers.
 #ifndef POLYRAFT_API_ENGINE_HOST_H_
 #define POLYRAFT_API_ENGINE_HOST_H_
 
@@ -21,12 +22,14 @@ class EngineHost {
  public:
   using MakeRuntime = std::function<std::unique_ptr<runtime::Runtime>()>;
 
-  EngineHost(const char* name, MakeRuntime make_runtime) : name_(name), make_runtime_(std::move(make_runtime)) {}
+  EngineHost(const char* name, MakeRuntime make_runtime)
+      : name_(name), make_runtime_(std::move(make_runtime)) {}
 
   // "embedded" or "process".
   const char* name() const { return name_; }
 
-  // The running engine; starts it when there is none, waits while it is being restarted. Waits. A code with a text.
+  // The running engine; starts it when there is none, waits while it is being restarted. Waits. A code with a
+  // text.
   int acquire(const std::string& node_path, std::shared_ptr<Engine>* engine, std::string* error);
   void add(const std::shared_ptr<Server>& server);
   void remove(const Server* server);
@@ -73,15 +76,10 @@ class EngineHost {
   int pause_ms_ = 0;
 };
 
-// The host of the kind that a configuration asks for. `runtime`: "embedded", "process", or empty (environment, then
-// what is installed). Null with a text when there is no such kind. Never destroyed.
+// The host of the kind that a configuration asks for. `runtime`: "embedded", "process", or empty
+// (environment, then what is installed). Null with a text when there is no such kind. Never destroyed.
 EngineHost* engine_host_for(const std::string& runtime, std::string* error);
 void set_log_of_all_engines(int level, bool debug);
-
-#ifdef POLYRAFT_TESTING
-// Tests put another runtime in the place of the embedded one.
-void replace_embedded_runtime(EngineHost::MakeRuntime make_runtime);
-#endif
 
 }  // namespace polyraft
 

@@ -27,7 +27,9 @@ const char* error_text(int code) {
   return "unknown error code";
 }
 
-const char* last_error() { return last_error_text; }
+const char* last_error() {
+  return last_error_text;
+}
 
 int fail(int code) {
   const char* text = error_text(code);

@@ -64,11 +64,17 @@ bool set_sink(const char* path, bool debug, std::string* error) {
   return true;
 }
 
-void set_level(int level) { current_level.store(level); }
+void set_level(int level) {
+  current_level.store(level);
+}
 
-int level() { return current_level.load(); }
+int level() {
+  return current_level.load();
+}
 
-bool debug() { return current_debug.load(); }
+bool debug() {
+  return current_debug.load();
+}
 
 void write(int level, std::string_view text, const char* source) noexcept {
   if (level > current_level.load(std::memory_order_relaxed)) return;
@@ -88,9 +94,8 @@ void write(int level, std::string_view text, const char* source) noexcept {
   if (used >= static_cast<int>(sizeof head)) used = sizeof head - 1;
   char newline = '\n';
   // One call a line, so that lines of several processes in one file stay whole.
-  iovec parts_of_line[3] = {{head, static_cast<size_t>(used)},
-                            {const_cast<char*>(text.data()), text.size()},
-                            {&newline, 1}};
+  iovec parts_of_line[3] = {
+      {head, static_cast<size_t>(used)}, {const_cast<char*>(text.data()), text.size()}, {&newline, 1}};
   Sink& to = sink();
   const std::lock_guard<std::mutex> lock(to.mutex);
   if (to.fd < 0) return;

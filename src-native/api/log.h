@@ -11,7 +11,8 @@
 
 namespace polyraft::log {
 
-// Where lines go: null silences, "stdout", "stderr", or a file to append to. False: *error says why, nothing changed.
+// Where lines go: null silences, "stdout", "stderr", or a file to append to. False: *error says why, nothing
+// changed.
 bool set_sink(const char* path, bool debug, std::string* error);
 void set_level(int level);
 int level();
@@ -23,6 +24,7 @@ void write(int level, std::string_view text, const char* source = nullptr) noexc
 
 #define POLYRAFT_STRING_OF_(x) #x
 #define POLYRAFT_STRING_OF(x) POLYRAFT_STRING_OF_(x)
-#define POLYRAFT_LOG(level, text) ::polyraft::log::write(level, text, __FILE__ ":" POLYRAFT_STRING_OF(__LINE__))
+#define POLYRAFT_LOG(level, text) \
+  ::polyraft::log::write(level, text, __FILE__ ":" POLYRAFT_STRING_OF(__LINE__))
 
 #endif  // POLYRAFT_API_LOG_H_

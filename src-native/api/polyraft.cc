@@ -6,9 +6,9 @@
 
 #include "api/engine_host.h"
 #include "api/errors.h"
-#include "api/host_thread.h"
 #include "api/log.h"
 #include "api/servers.h"
+#include "runtime/host_thread.h"
 
 using namespace polyraft;
 using bridge::Deadline;
@@ -50,8 +50,8 @@ int RAFT_StopServer(RAFT_Handle handle) {
   return guarded([&] { return stop_server(handle); });
 }
 
-int RAFT_ProposeAsync(RAFT_Handle handle, const void* data, size_t size, int timeout_ms, RAFT_Completion completion,
-                      void* user) {
+int RAFT_ProposeAsync(RAFT_Handle handle, const void* data, size_t size, int timeout_ms,
+                      RAFT_Completion completion, void* user) {
   return guarded([&] {
     int code = RAFT_OK;
     const std::shared_ptr<Server> server = find_server(handle, &code);
@@ -102,7 +102,8 @@ int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uint64_t* index
     const Deadline deadline = bridge::deadline_after_ms(timeout_ms);
     const auto kind_word = static_cast<uint32_t>(kind);
     std::string reply;
-    code = server->request(protocol::kREAD_INDEX, Payload{&kind_word, sizeof kind_word, nullptr, 0}, deadline, &reply);
+    code = server->request(protocol::kREAD_INDEX, Payload{&kind_word, sizeof kind_word, nullptr, 0}, deadline,
+                           &reply);
     if (code != RAFT_OK) return code;
     uint64_t read_index = 0;
     if (reply.size() < sizeof read_index) return fail(RAFT_ERR_INTERNAL);
@@ -113,7 +114,8 @@ int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uint64_t* index
   });
 }
 
-int RAFT_ChangeMember(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms, uint64_t* index) {
+int RAFT_ChangeMember(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms,
+                      uint64_t* index) {
   return guarded([&] { return change_member(handle, change, id, url, timeout_ms, index); });
 }
 
@@ -172,7 +174,8 @@ int RAFT_SetLogLevel(int log_level) {
   return guarded([&] {
     if (is_forked_child()) return fail(RAFT_ERR_FORKED);
     if (log_level < RAFT_LOG_CRITICAL || log_level > RAFT_LOG_TRACE) {
-      return fail(RAFT_ERR_INVALID_ARGUMENT, "log level: must be RAFT_LOG_CRITICAL (-1) to RAFT_LOG_TRACE (5)");
+      return fail(RAFT_ERR_INVALID_ARGUMENT,
+                  "log level: must be RAFT_LOG_CRITICAL (-1) to RAFT_LOG_TRACE (5)");
     }
     log::set_level(log_level);
     set_log_of_all_engines(log::level(), log::debug());
@@ -187,6 +190,10 @@ void RAFT_GetVersion(char* version, size_t size) {
   version[length] = '\0';
 }
 
-const char* RAFT_LastError(void) { return last_error(); }
+const char* RAFT_LastError(void) {
+  return last_error();
+}
 
-const char* RAFT_StrError(int code) { return error_text(code); }
+const char* RAFT_StrError(int code) {
+  return error_text(code);
+}

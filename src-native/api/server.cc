@@ -88,7 +88,8 @@ void Server::stop() {
     finish_proposals(RAFT_ERR_STOPPED, true);
   }
   if (channel != nullptr) {
-    // A snapshot on its way to the engine ends, and so does the apply thread after the callback that runs now.
+    // A snapshot on its way to the engine ends, and so does the apply thread after the callback that runs
+    // now.
     channel->commands.wake();
     channel->applies.interrupt();
     const uint32_t no_flags = 0;
@@ -156,7 +157,8 @@ std::shared_ptr<Channel> Server::current_channel() {
 std::shared_ptr<Channel> Server::wait_channel(const Deadline& deadline) {
   std::unique_lock<std::mutex> lock(channel_mutex_);
   const auto ready = [this] {
-    return (channel_ != nullptr && !channel_->is_dead()) || closed_for_proposals_.load(std::memory_order_seq_cst);
+    return (channel_ != nullptr && !channel_->is_dead()) ||
+           closed_for_proposals_.load(std::memory_order_seq_cst);
   };
   if (!deadline) {
     channel_changed_.wait(lock, ready);
@@ -177,11 +179,12 @@ void Server::set_channel(std::shared_ptr<Channel> channel) {
   event_wake_.notify_all();
 }
 
-int Server::push_proposal(const void* data, uint64_t size, const Deadline& deadline, const PendingProposal* pending,
-                          uint64_t* sequence) {
+int Server::push_proposal(const void* data, uint64_t size, const Deadline& deadline,
+                          const PendingProposal* pending, uint64_t* sequence) {
   if (data == nullptr && size != 0) return fail(RAFT_ERR_INVALID_ARGUMENT, "data is NULL");
   if (size > settings_.max_proposal_bytes) {
-    return fail(RAFT_ERR_TOO_LARGE, "a proposal of " + std::to_string(size) + " bytes; max_proposal_bytes is " +
+    return fail(RAFT_ERR_TOO_LARGE, "a proposal of " + std::to_string(size) +
+                                        " bytes; max_proposal_bytes is " +
                                         std::to_string(settings_.max_proposal_bytes));
   }
   const Payload payload{nullptr, 0, data, size};
@@ -217,7 +220,8 @@ int Server::push_proposal(const void* data, uint64_t size, const Deadline& deadl
   }
 }
 
-int Server::propose(const void* data, uint64_t size, const Deadline& deadline, RAFT_Completion completion, void* user) {
+int Server::propose(const void* data, uint64_t size, const Deadline& deadline, RAFT_Completion completion,
+                    void* user) {
   const Deadline limit = on_callback_thread() ? Deadline(bridge::Clock::now()) : deadline;
   if (completion == nullptr) return push_proposal(data, size, limit, nullptr, nullptr);
   PendingProposal pending;
@@ -234,7 +238,8 @@ int Server::propose_and_wait(const void* data, uint64_t size, const Deadline& de
   pending.waiter = &waiter;
   uint64_t sequence = 0;
   const int pushed = push_proposal(data, size, deadline, &pending, &sequence);
-  if (pushed == RAFT_ERR_BUSY) return fail(RAFT_ERR_TIMEOUT, "no room for the proposal; it was not submitted");
+  if (pushed == RAFT_ERR_BUSY)
+    return fail(RAFT_ERR_TIMEOUT, "no room for the proposal; it was not submitted");
   if (pushed != RAFT_OK) return pushed;
   std::unique_lock<std::mutex> lock(mutex_);
   if (!waiter.done && !waiter.awaits_apply && stopping_.load(std::memory_order_seq_cst) &&
@@ -321,8 +326,8 @@ int Server::submit(uint16_t type, const Payload& payload) {
 void Server::engine_died(const std::shared_ptr<Engine>& engine, const std::string& reason) {
   const std::shared_ptr<Channel> channel = current_channel();
   if (channel == nullptr || &channel->engine() != engine.get()) return;
-  // After these no proposal or request of the dead engine is under way: those that are not answered by what is left in
-  // its ring have no outcome.
+  // After these no proposal or request of the dead engine is under way: those that are not answered by what
+  // is left in its ring have no outcome.
   channel->submits.close();
   channel->commands.close();
   channel->events.interrupt();
@@ -341,8 +346,8 @@ void Server::engine_died(const std::shared_ptr<Engine>& engine, const std::strin
 }
 
 void Server::engine_restarted(const std::shared_ptr<Engine>& engine) {
-  // Who starts it now is quick to see that its engine is gone; who stops it may wait for a callback, and is not waited
-  // for: other servers need this thread.
+  // Who starts it now is quick to see that its engine is gone; who stops it may wait for a callback, and is
+  // not waited for: other servers need this thread.
   std::unique_lock<std::mutex> lifecycle(lifecycle_mutex_, std::defer_lock);
   while (!lifecycle.try_lock()) {
     if (stopping_) return;

@@ -14,10 +14,10 @@
 #include "api/engine_host.h"
 #include "api/errors.h"
 #include "api/event_queue.h"
-#include "api/host_thread.h"
 #include "api/waiter.h"
 #include "bridge/assembler.h"
 #include "polyraft.h"
+#include "runtime/host_thread.h"
 
 namespace polyraft {
 
@@ -43,19 +43,22 @@ class Server : public std::enable_shared_from_this<Server> {
   void stop();
 
   // See RAFT_ProposeAsync; on a callback thread it does not wait.
-  int propose(const void* data, uint64_t size, const bridge::Deadline& deadline, RAFT_Completion completion, void* user);
+  int propose(const void* data, uint64_t size, const bridge::Deadline& deadline, RAFT_Completion completion,
+              void* user);
   // See RAFT_ProposeWait.
   int propose_and_wait(const void* data, uint64_t size, const bridge::Deadline& deadline, uint64_t* index,
                        uint64_t* term);
   // Sends a command and waits for its reply: the reply's code, with the data that follows it.
-  int request(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline, std::string* reply);
+  int request(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline,
+              std::string* reply);
   // Sends a command whose reply nobody waits for.
   int submit(uint16_t type, const bridge::Payload& payload);
   // Waits until an index is applied.
   int wait_applied(uint64_t index, const bridge::Deadline& deadline);
   uint64_t applied_index() const { return applied_.load(std::memory_order_acquire); }
 
-  // From the engine host's supervisor. The engine has ended: outcomes that are not known become UNKNOWN_OUTCOME.
+  // From the engine host's supervisor. The engine has ended: outcomes that are not known become
+  // UNKNOWN_OUTCOME.
   void engine_died(const std::shared_ptr<Engine>& engine, const std::string& reason);
   // A new one runs: the server is created in it and continues after the host's applied index.
   void engine_restarted(const std::shared_ptr<Engine>& engine);
@@ -75,10 +78,10 @@ class Server : public std::enable_shared_from_this<Server> {
   // Waits while the engine is being restarted; null at the deadline, or when the server is closed.
   std::shared_ptr<Channel> wait_channel(const bridge::Deadline& deadline);
   void set_channel(std::shared_ptr<Channel> channel);
-  int push_proposal(const void* data, uint64_t size, const bridge::Deadline& deadline, const PendingProposal* pending,
-                    uint64_t* sequence);
-  int send_request(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline, bool deletes,
-                   std::string* reply);
+  int push_proposal(const void* data, uint64_t size, const bridge::Deadline& deadline,
+                    const PendingProposal* pending, uint64_t* sequence);
+  int send_request(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline,
+                   bool deletes, std::string* reply);
   void close_for_proposals();
   void end_threads();
 
@@ -100,10 +103,11 @@ class Server : public std::enable_shared_from_this<Server> {
   void run_events();
   void run_event(const Event& event);
   void answer_message(const Event& event);
-  // Until `done` (under mutex_) or the deadline: reads the event ring, or sleeps on `wake` while another thread does.
+  // Until `done` (under mutex_) or the deadline: reads the event ring, or sleeps on `wake` while another
+  // thread does.
   template <typename Done>
-  void pump(std::unique_lock<std::mutex>& lock, const bridge::Deadline& deadline, std::condition_variable& wake,
-            Done done);
+  void pump(std::unique_lock<std::mutex>& lock, const bridge::Deadline& deadline,
+            std::condition_variable& wake, Done done);
   void wait_for(Waiter& waiter, std::unique_lock<std::mutex>& lock, const bridge::Deadline& deadline);
   void read_events(const std::shared_ptr<Channel>& channel, const bridge::Deadline& deadline);
   // Reads what is left in the ring of an engine that has ended, or has let go of this server.

@@ -163,10 +163,12 @@ bool Server::apply_batch(Channel& channel, const Record& record, bool* valid) {
   return true;
 }
 
-bool Server::apply_entry(Channel& channel, uint64_t index, uint64_t term, const uint8_t* data, uint64_t size) {
+bool Server::apply_entry(Channel& channel, uint64_t index, uint64_t term, const uint8_t* data,
+                         uint64_t size) {
   const RAFT_Callbacks& callbacks = settings_.callbacks;
   if (callbacks.apply != nullptr) {
-    const int code = call_host("apply", [&] { return callbacks.apply(settings_.context, index, term, data, size); });
+    const int code =
+        call_host("apply", [&] { return callbacks.apply(settings_.context, index, term, data, size); });
     if (code != 0) {
       fail_apply(channel, index, code, kWhichApply,
                  "onCommit returned " + std::to_string(code) + " for entry " + std::to_string(index));
@@ -194,17 +196,20 @@ bool Server::apply_chunk(Channel& channel, const Record& record, LargePayload* l
     if (!record.has_more()) {
       *valid = true;
       if (large->skip) return true;
-      return record.type == protocol::kCOMMIT_LARGE ? apply_entry(channel, large->index, large->term, data, length)
-                                                    : restore(channel, large->index, large->term, data, length);
+      return record.type == protocol::kCOMMIT_LARGE
+                 ? apply_entry(channel, large->index, large->term, data, length)
+                 : restore(channel, large->index, large->term, data, length);
     }
     large->active = true;
     if (!large->skip && (large->data = static_cast<uint8_t*>(std::malloc(large->size))) == nullptr) {
-      fail_apply(channel, large->index, RAFT_ERR_NO_MEMORY,
-                 record.type == protocol::kCOMMIT_LARGE ? kWhichApply : kWhichRestore,
-                 "no memory for " + std::to_string(large->size) + " bytes of index " + std::to_string(large->index));
+      fail_apply(
+          channel, large->index, RAFT_ERR_NO_MEMORY,
+          record.type == protocol::kCOMMIT_LARGE ? kWhichApply : kWhichRestore,
+          "no memory for " + std::to_string(large->size) + " bytes of index " + std::to_string(large->index));
       return false;
     }
-  } else if (!large->active || large->type != record.type || record.total != large->size + kLargeHeaderBytes) {
+  } else if (!large->active || large->type != record.type ||
+             record.total != large->size + kLargeHeaderBytes) {
     return true;
   }
   if (length > large->size - large->used) return true;
@@ -248,8 +253,8 @@ bool Server::take_snapshot(Channel& channel, const Record& record) {
   uint64_t size = 0;
   int code = RAFT_OK;
   if (index != applied_.load(std::memory_order_relaxed)) {
-    // Only after an engine's death, when the host is ahead of what the new engine has handed out so far: a snapshot
-    // under this index would hold too much.
+    // Only after an engine's death, when the host is ahead of what the new engine has handed out so far: a
+    // snapshot under this index would hold too much.
     code = RAFT_ERR_BUSY;
   } else if (callbacks.take_snapshot == nullptr) {
     code = RAFT_ERR_UNSUPPORTED;
@@ -279,15 +284,16 @@ bool Server::take_snapshot(Channel& channel, const Record& record) {
   return true;
 }
 
-void Server::fail_apply(Channel& channel, uint64_t index, int code, uint32_t which, const std::string& reason) {
+void Server::fail_apply(Channel& channel, uint64_t index, int code, uint32_t which,
+                        const std::string& reason) {
   POLYRAFT_LOG(RAFT_LOG_ERROR, reason + "; the server stops");
   uint8_t fixed[16];
   const int32_t code_word = code;
   std::memcpy(fixed, &index, 8);
   std::memcpy(fixed + 8, &code_word, 4);
   std::memcpy(fixed + 12, &which, 4);
-  channel.commands.push(protocol::kAPPLY_FAILED, 0, Payload{fixed, sizeof fixed, nullptr, 0}, Chunks::kInterleaved,
-                        std::nullopt, &stopping_);
+  channel.commands.push(protocol::kAPPLY_FAILED, 0, Payload{fixed, sizeof fixed, nullptr, 0},
+                        Chunks::kInterleaved, std::nullopt, &stopping_);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     handle_event(RAFT_EVENT_SERVER_FAILED,

@@ -1,5 +1,5 @@
-// The event ring. The event thread reads it; while that thread is inside a callback, whoever waits for an answer reads
-// it instead and leaves the callbacks in a queue: a blocked callback delays no reply.
+// The event ring. The event thread reads it; while that thread is inside a callback, whoever waits for an
+// answer reads it instead and leaves the callbacks in a queue: a blocked callback delays no reply.
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -147,7 +147,8 @@ bool Server::handle_event_record(const std::shared_ptr<Channel>& channel, const 
       if (bytes < 16) return false;
       handle_event(read<uint32_t>(payload), read<uint64_t>(payload + 8), text_of(payload + 16, bytes - 16));
       // The engine tells outcomes before it tells this: what is left has none.
-      if (read<uint32_t>(payload) == RAFT_EVENT_SERVER_FAILED) finish_proposals(RAFT_ERR_UNKNOWN_OUTCOME, false);
+      if (read<uint32_t>(payload) == RAFT_EVENT_SERVER_FAILED)
+        finish_proposals(RAFT_ERR_UNKNOWN_OUTCOME, false);
       return true;
     case protocol::kMESSAGE: {
       Event event;
@@ -214,7 +215,8 @@ void Server::finish_proposal(const PendingProposal& pending, int code, uint64_t 
 }
 
 void Server::finish_proposals(int code, bool only_waiters) {
-  for (const PendingProposal& pending : completions_.take_all(only_waiters)) finish_proposal(pending, code, 0, 0);
+  for (const PendingProposal& pending : completions_.take_all(only_waiters))
+    finish_proposal(pending, code, 0, 0);
 }
 
 void Server::finish_applied_waiters(int code) {
@@ -231,7 +233,8 @@ void Server::handle_reply(uint64_t id, const uint8_t* payload, uint64_t bytes) {
   if (waiter == nullptr) {
     // Submitted from a callback, or given up by its caller.
     if (code != RAFT_OK) {
-      POLYRAFT_LOG(RAFT_LOG_WARNING, std::string("a request that nobody waits for failed: ") + error_text(code) +
+      POLYRAFT_LOG(RAFT_LOG_WARNING, std::string("a request that nobody waits for failed: ") +
+                                         error_text(code) +
                                          (bytes > 8 ? ": " + text_of(payload + 8, bytes - 8) : ""));
     }
     return;
@@ -313,15 +316,17 @@ void Server::answer_message(const Event& event) {
   int code = RAFT_ERR_UNSUPPORTED;
   if (callbacks.message != nullptr) {
     code = call_host("message", [&] {
-      return callbacks.message(settings_.context, event.text.data(), event.text.size(), &answer, &answer_size);
+      return callbacks.message(settings_.context, event.text.data(), event.text.size(), &answer,
+                               &answer_size);
     });
   }
   if (code != 0 || answer == nullptr) answer_size = 0;
   uint8_t fixed[8] = {};
   const int32_t code_word = code;
   std::memcpy(fixed, &code_word, sizeof code_word);
-  event.channel->commands.push(protocol::kMESSAGE_REPLY, event.value, Payload{fixed, sizeof fixed, answer, answer_size},
-                               Chunks::kInterleaved, std::nullopt, &stopping_);
+  event.channel->commands.push(protocol::kMESSAGE_REPLY, event.value,
+                               Payload{fixed, sizeof fixed, answer, answer_size}, Chunks::kInterleaved,
+                               std::nullopt, &stopping_);
   if (code == 0 && answer != nullptr && callbacks.free_memory != nullptr) {
     call_host("free_memory", [&] {
       callbacks.free_memory(settings_.context, answer);

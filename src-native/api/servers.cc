@@ -5,7 +5,7 @@
 #include "api/config_peek.h"
 #include "api/errors.h"
 #include "api/handle_table.h"
-#include "api/host_thread.h"
+#include "runtime/host_thread.h"
 
 namespace polyraft {
 
@@ -82,7 +82,8 @@ int stop_server(RAFT_Handle handle) {
   return RAFT_OK;
 }
 
-int change_member(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms, uint64_t* index) {
+int change_member(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms,
+                  uint64_t* index) {
   int code = RAFT_OK;
   const std::shared_ptr<Server> server = find_server(handle, &code);
   if (server == nullptr) return code;
@@ -112,7 +113,8 @@ int save_snapshot(RAFT_Handle handle, int timeout_ms, uint64_t* index) {
   if (server == nullptr) return code;
   if (on_callback_thread()) return fail(RAFT_ERR_WOULD_DEADLOCK);
   std::string reply;
-  code = server->request(protocol::kSNAPSHOT_REQUEST, Payload{}, bridge::deadline_after_ms(timeout_ms), &reply);
+  code =
+      server->request(protocol::kSNAPSHOT_REQUEST, Payload{}, bridge::deadline_after_ms(timeout_ms), &reply);
   if (code == RAFT_OK && index != nullptr) *index = index_of(reply);
   return code;
 }

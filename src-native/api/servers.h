@@ -1,5 +1,5 @@
-// The servers of this process by handle, and what both generations of the interface do with them. These functions set
-// the thread's last error; they may throw std::bad_alloc (see guarded()).
+// The servers of this process by handle, and what both generations of the interface do with them. These
+// functions set the thread's last error; they may throw std::bad_alloc (see guarded()).
 #ifndef POLYRAFT_API_SERVERS_H_
 #define POLYRAFT_API_SERVERS_H_
 
@@ -19,7 +19,8 @@ std::shared_ptr<Server> find_server(RAFT_Handle handle, int* code);
 int new_server(const char* config, const RAFT_Callbacks& callbacks, void* context, uint64_t applied_index,
                RAFT_Handle* handle, std::shared_ptr<void> keeps = nullptr);
 int stop_server(RAFT_Handle handle);
-int change_member(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms, uint64_t* index);
+int change_member(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms,
+                  uint64_t* index);
 int save_snapshot(RAFT_Handle handle, int timeout_ms, uint64_t* index);
 // Writes a request's text answer with its NUL to buffer.
 int status_text(RAFT_Handle handle, uint32_t what, char* buffer, size_t size);

@@ -34,7 +34,8 @@ class Assembler {
     const auto found = unfinished_.find(key);
     if (found == unfinished_.end()) return Result::kBroken;
     std::string& collected = found->second;
-    if (collected.size() + record.length > record.total || record.total > payload_bytes_max_) return Result::kBroken;
+    if (collected.size() + record.length > record.total || record.total > payload_bytes_max_)
+      return Result::kBroken;
     collected.append(reinterpret_cast<const char*>(record.data), record.length);
     if (record.has_more()) return Result::kUnfinished;
     if (collected.size() != record.total) return Result::kBroken;

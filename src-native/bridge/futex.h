@@ -24,9 +24,12 @@ inline Deadline deadline_after_ms(int64_t milliseconds) {
   return Clock::now() + std::chrono::milliseconds(milliseconds);
 }
 
-inline bool has_passed(const Deadline& deadline) { return deadline && Clock::now() >= *deadline; }
+inline bool has_passed(const Deadline& deadline) {
+  return deadline && Clock::now() >= *deadline;
+}
 
-// Sleeps while *word == expected; returns on a wake, a changed word, a signal or the deadline. The caller looks again.
+// Sleeps while *word == expected; returns on a wake, a changed word, a signal or the deadline. The caller
+// looks again.
 inline void futex_wait(std::atomic<uint32_t>* word, uint32_t expected, const Deadline& deadline) {
   timespec timeout{};
   timespec* timeout_or_null = nullptr;

@@ -62,7 +62,9 @@ class HostConsumer {
   static constexpr uint32_t kSpinsMax = 64;
   static constexpr uint32_t kSpinsMin = 4;
 
-  bool has_news(std::memory_order order) const { return !reader_.is_empty(order) || interrupted_.load(order); }
+  bool has_news(std::memory_order order) const {
+    return !reader_.is_empty(order) || interrupted_.load(order);
+  }
 
   RingReader reader_;
   const Doorbell* doorbell_;

@@ -46,10 +46,10 @@ class HostProducer {
   HostProducer(const HostProducer&) = delete;
   HostProducer& operator=(const HostProducer&) = delete;
 
-  // Writes one payload, in chunks when it is large. Waits for room until the deadline (kFull: nothing was written, or
-  // an unfinished payload that the engine will discard), until *cancel (may be null; then wake() must be called) or
-  // close(). `begin(&id)` is called once, under the lock, when there is room for the first chunk; false refuses
-  // (kFull). `abandon(id)` undoes it when later chunks did not fit.
+  // Writes one payload, in chunks when it is large. Waits for room until the deadline (kFull: nothing was
+  // written, or an unfinished payload that the engine will discard), until *cancel (may be null; then wake()
+  // must be called) or close(). `begin(&id)` is called once, under the lock, when there is room for the first
+  // chunk; false refuses (kFull). `abandon(id)` undoes it when later chunks did not fit.
   template <typename Begin, typename Abandon>
   Push push(uint16_t type, uint16_t flags, const Payload& payload, Chunks chunks, const Deadline& deadline,
             const std::atomic<bool>* cancel, Begin begin, Abandon abandon) {
@@ -96,7 +96,8 @@ class HostProducer {
     return push(type, 0, payload, chunks, deadline, cancel, begin, [](uint64_t) {});
   }
 
-  // No record is accepted from now on; who waits gets kClosed. Returns once no thread is in the middle of one.
+  // No record is accepted from now on; who waits gets kClosed. Returns once no thread is in the middle of
+  // one.
   void close() {
     closed_.store(true, std::memory_order_seq_cst);
     wake();
@@ -114,8 +115,8 @@ class HostProducer {
   }
 
  private:
-  Push wait_for_room(std::unique_lock<std::mutex>& lock, uint32_t length, bool owner, const Deadline& deadline,
-                     const std::atomic<bool>* cancel, uint8_t** target) {
+  Push wait_for_room(std::unique_lock<std::mutex>& lock, uint32_t length, bool owner,
+                     const Deadline& deadline, const std::atomic<bool>* cancel, uint8_t** target) {
     for (;;) {
       if (closed_.load(std::memory_order_seq_cst)) return Push::kClosed;
       if (cancel != nullptr && cancel->load(std::memory_order_seq_cst)) return Push::kCancelled;
@@ -130,8 +131,8 @@ class HostProducer {
         }
         continue;
       }
-      // Said before looking again: the engine frees room, then looks at this word. close() and wake() clear it after
-      // they have set their flag.
+      // Said before looking again: the engine frees room, then looks at this word. close() and wake() clear
+      // it after they have set their flag.
       memory_.producer_waiting().store(1, std::memory_order_seq_cst);
       if (closed_.load(std::memory_order_seq_cst)) return Push::kClosed;
       if (cancel != nullptr && cancel->load(std::memory_order_seq_cst)) return Push::kCancelled;

@@ -1,5 +1,5 @@
-// The one memory region of an engine: control rings, then a slot of four rings for each server. Sparse: pages that no
-// server has used cost nothing. The layout is definitions/polyraft.json's.
+// The one memory region of an engine: control rings, then a slot of four rings for each server. Sparse: pages
+// that no server has used cost nothing. The layout is definitions/polyraft.json's.
 #ifndef POLYRAFT_BRIDGE_REGION_H_
 #define POLYRAFT_BRIDGE_REGION_H_
 
@@ -90,7 +90,9 @@ class Region {
 
   int fd() const { return fd_; }
   uint8_t* base() const { return base_; }
-  std::atomic<uint32_t>& word(uint32_t at) const { return *reinterpret_cast<std::atomic<uint32_t>*>(base_ + at); }
+  std::atomic<uint32_t>& word(uint32_t at) const {
+    return *reinterpret_cast<std::atomic<uint32_t>*>(base_ + at);
+  }
   std::atomic<uint32_t>& engine_parked() const { return word(protocol::kREGION_ENGINE_PARKED_AT); }
 
   RingMemory control_command_ring() const {

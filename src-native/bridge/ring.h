@@ -1,5 +1,6 @@
-// Reading and writing the records of one ring, without sleeping or waking: what both ends share. See the ring's
-// description in protocol_generated.h. The other end may be a process that is dying: a reader checks every record.
+// Reading and writing the records of one ring, without sleeping or waking: what both ends share. See the
+// ring's description in protocol_generated.h. The other end may be a process that is dying: a reader checks
+// every record.
 #ifndef POLYRAFT_BRIDGE_RING_H_
 #define POLYRAFT_BRIDGE_RING_H_
 
@@ -38,7 +39,8 @@ enum class ReadResult { kRecord, kEmpty, kBroken };
 // One thread at a time.
 class RingReader {
  public:
-  explicit RingReader(RingMemory memory) : memory_(memory), head_(memory.head().load(std::memory_order_relaxed)) {}
+  explicit RingReader(RingMemory memory)
+      : memory_(memory), head_(memory.head().load(std::memory_order_relaxed)) {}
 
   const RingMemory& memory() const { return memory_; }
 
@@ -50,7 +52,8 @@ class RingReader {
       const uint32_t tail = memory_.tail().load(std::memory_order_acquire);
       const uint32_t available = tail - head_;
       if (available == 0) return ReadResult::kEmpty;
-      if (available > memory_.bytes || available % protocol::kRECORD_ALIGNMENT_BYTES != 0) return ReadResult::kBroken;
+      if (available > memory_.bytes || available % protocol::kRECORD_ALIGNMENT_BYTES != 0)
+        return ReadResult::kBroken;
       const uint32_t offset = head_ & (memory_.bytes - 1);
       const uint32_t contiguous = memory_.bytes - offset;
       const uint8_t* at = memory_.records() + offset;
@@ -96,12 +99,14 @@ class RingReader {
 // One thread at a time.
 class RingWriter {
  public:
-  explicit RingWriter(RingMemory memory) : memory_(memory), tail_(memory.tail().load(std::memory_order_relaxed)) {}
+  explicit RingWriter(RingMemory memory)
+      : memory_(memory), tail_(memory.tail().load(std::memory_order_relaxed)) {}
 
   const RingMemory& memory() const { return memory_; }
 
-  // Room for one record with this many payload bytes (at most max_chunk_bytes), with a pad where it would wrap: where
-  // its payload goes, or null when there is no room now. Nothing is visible to the reader before publish().
+  // Room for one record with this many payload bytes (at most max_chunk_bytes), with a pad where it would
+  // wrap: where its payload goes, or null when there is no room now. Nothing is visible to the reader before
+  // publish().
   uint8_t* reserve(uint32_t length) {
     const auto size = static_cast<uint32_t>(align_record(uint64_t{length} + protocol::kRECORD_HEADER_BYTES));
     const uint32_t used = tail_ - memory_.head().load(std::memory_order_seq_cst);
@@ -110,7 +115,8 @@ class RingWriter {
     const uint32_t pad = contiguous < size ? contiguous : 0;
     // A head out of range is a dead reader's garbage; then there is no room, and the death will be noticed.
     if (used > memory_.bytes || uint64_t{used} + pad + size > memory_.bytes) return nullptr;
-    if (pad != 0) write_head(memory_.records() + offset, pad - protocol::kPAD_HEADER_BYTES, protocol::kPAD, 0);
+    if (pad != 0)
+      write_head(memory_.records() + offset, pad - protocol::kPAD_HEADER_BYTES, protocol::kPAD, 0);
     start_ = tail_ + pad;
     end_ = start_ + size;
     length_ = length;

@@ -1,6 +1,7 @@
 /**
- * The C interface between libpolyraft.so and libpolyraft-node.so (the embedded runtime). The shim dlopens the plugin with
- * RTLD_LOCAL and looks up polyraft_plugin_get; nothing else crosses the border. No exception may leave the plugin.
+ * The C interface between libpolyraft.so and libpolyraft-node.so (the embedded runtime). The shim dlopens the
+ * plugin with RTLD_LOCAL and looks up polyraft_plugin_get; nothing else crosses the border. No exception may
+ * leave the plugin.
  */
 #ifndef POLYRAFT_RUNTIME_EMBEDDED_PLUGIN_H_
 #define POLYRAFT_RUNTIME_EMBEDDED_PLUGIN_H_
@@ -25,8 +26,8 @@ struct polyraft_plugin_start {
   /** The engine's bundle (one CommonJS file), absolute. */
   const char* bundle_path;
   /**
-   * Called once, from any thread of the plugin, when the engine has ended for whatever reason: exit code and a text
-   * (copied before it returns). Not called when start fails.
+   * Called once, from any thread of the plugin, when the engine has ended for whatever reason: exit code and
+   * a text (copied before it returns). Not called when start fails.
    */
   void (*died)(void* context, int exit_code, const char* reason);
   void* context;
@@ -35,9 +36,9 @@ struct polyraft_plugin_start {
 struct polyraft_plugin {
   uint32_t abi_version;
   /**
-   * Starts the engine on a thread of its own, with all signals blocked, and returns once that thread runs (the engine
-   * itself reports ENGINE_READY on the control event ring). At most once per process: an engine that ended cannot be
-   * started again. 0, or an enum RAFT_Error code with a text in `error`.
+   * Starts the engine on a thread of its own, with all signals blocked, and returns once that thread runs
+   * (the engine itself reports ENGINE_READY on the control event ring). At most once per process: an engine
+   * that ended cannot be started again. 0, or an enum RAFT_Error code with a text in `error`.
    */
   int (*start)(const struct polyraft_plugin_start* start, char* error, size_t error_size);
   /** Asks the engine's environment to stop, from any thread; does not wait. died is called when it has. */

@@ -22,7 +22,8 @@ struct StartRequest {
   std::string working_directory;
 };
 
-// Called once, from any thread, when the engine has ended and will not touch the region again. Not after a failed start.
+// Called once, from any thread, when the engine has ended and will not touch the region again. Not after a
+// failed start.
 using Died = std::function<void(const std::string& reason)>;
 
 class Runtime {
@@ -32,7 +33,8 @@ class Runtime {
   virtual bool needs_shared_region() const = 0;
   // Whether a new runtime object may be started in this process after this one died.
   virtual bool can_restart() const = 0;
-  // Starts the engine and returns; it reports ENGINE_READY by the control event ring. A code of enum RAFT_Error.
+  // Starts the engine and returns; it reports ENGINE_READY by the control event ring. A code of enum
+  // RAFT_Error.
   virtual int start(const StartRequest& request, Died died, std::string* error) = 0;
   // Ends an engine that misbehaves; `died` follows. Safe to call at any time after start.
   virtual void kill() = 0;

@@ -1,4 +1,4 @@
-#include "api/host_thread.h"
+#include "runtime/host_thread.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -8,8 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <utility>
-
-#include "api/log.h"
 
 namespace polyraft {
 
@@ -82,14 +80,18 @@ void HostThread::detach() {
   pthread_detach(thread_);
 }
 
-bool on_callback_thread() { return callback_thread; }
+bool on_callback_thread() {
+  return callback_thread;
+}
 
 void watch_for_fork() {
   static std::once_flag once;
   std::call_once(once, [] { pthread_atfork(nullptr, nullptr, in_forked_child); });
 }
 
-bool is_forked_child() { return forked_child.load(std::memory_order_relaxed); }
+bool is_forked_child() {
+  return forked_child.load(std::memory_order_relaxed);
+}
 
 void close_in_forked_child(int fd) {
   for (std::atomic<int>& place : child_closes) {

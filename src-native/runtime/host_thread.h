@@ -1,6 +1,6 @@
 // Threads of the library: signals blocked, named, and marked when callbacks run on them.
-#ifndef POLYRAFT_API_HOST_THREAD_H_
-#define POLYRAFT_API_HOST_THREAD_H_
+#ifndef POLYRAFT_RUNTIME_HOST_THREAD_H_
+#define POLYRAFT_RUNTIME_HOST_THREAD_H_
 
 #include <pthread.h>
 
@@ -14,7 +14,8 @@ class HostThread {
   HostThread(const HostThread&) = delete;
   HostThread& operator=(const HostThread&) = delete;
 
-  // `name` has at most 15 characters. `runs_callbacks`: on_callback_thread() is true on it. False: no thread (errno).
+  // `name` has at most 15 characters. `runs_callbacks`: on_callback_thread() is true on it. False: no thread
+  // (errno).
   bool start(const char* name, bool runs_callbacks, std::function<void()> body);
   // Nothing when it was not started.
   void join();
@@ -38,4 +39,4 @@ void forget_descriptor(int fd);
 
 }  // namespace polyraft
 
-#endif  // POLYRAFT_API_HOST_THREAD_H_
+#endif  // POLYRAFT_RUNTIME_HOST_THREAD_H_
