@@ -95,7 +95,9 @@ export class EntryBatch {
   slice(lo: number, hi: number): EntryBatch {
     if (lo === this.firstIndex && hi === this.firstIndex + this.count) return this;
     if (lo < this.firstIndex || hi > this.firstIndex + this.count || lo > hi) {
-      throw new RangeError(`slice [${lo}, ${hi}) outside batch [${this.firstIndex}, ${this.firstIndex + this.count})`);
+      throw new RangeError(
+        `slice [${lo}, ${hi}) outside batch [${this.firstIndex}, ${this.firstIndex + this.count})`,
+      );
     }
     const skip = lo - this.firstIndex;
     return new EntryBatch(
@@ -199,7 +201,12 @@ export function encodeEntries(firstIndex: number, term: number, proposals: Propo
 }
 
 /** A batch of one entry; for tests, configuration changes and rare paths. */
-export function singleEntry(index: number, term: number, data: Uint8Array = EMPTY, type: EntryType = EntryType.Normal): EntryBatch {
+export function singleEntry(
+  index: number,
+  term: number,
+  data: Uint8Array = EMPTY,
+  type: EntryType = EntryType.Normal,
+): EntryBatch {
   const types = type === EntryType.Normal ? null : Uint8Array.of(type);
   return encodeEntries(index, term, proposalsOf([data], types));
 }

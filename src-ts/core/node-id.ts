@@ -19,7 +19,8 @@ const large: bigint[] = [];
 
 /** Interns an unsigned 64-bit id. The table grows only by ids above 2^53-1; callers intern known peers only. */
 export function nodeIdFromBigint(value: bigint): NodeId {
-  if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw new RangeError(`node id ${value} is not an unsigned 64-bit integer`);
+  if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
+    throw new RangeError(`node id ${value} is not an unsigned 64-bit integer`);
   if (value <= LARGEST_PLAIN) return Number(value);
   let handle = handles.get(value);
   if (handle === undefined) {

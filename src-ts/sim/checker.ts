@@ -81,7 +81,9 @@ export class Checker {
         const known = this.known.get(key);
         if (known === undefined) this.known.set(key, { previousTerm, hash });
         else if (known.hash !== hash) {
-          throw new InvariantViolation(`log matching: node ${id} has another entry at index ${index} of term ${batch.term}`);
+          throw new InvariantViolation(
+            `log matching: node ${id} has another entry at index ${index} of term ${batch.term}`,
+          );
         } else if (previousTerm !== -1 && known.previousTerm !== -1 && known.previousTerm !== previousTerm) {
           throw new InvariantViolation(
             `log matching: node ${id} has index ${index} of term ${batch.term} after term ${previousTerm}, another after ${known.previousTerm}`,
@@ -124,12 +126,20 @@ export class Checker {
       if (configuration !== null) this.checkDurable(id, index, term, logs, configuration);
       this.committedTerms.push(term);
       if (this.committedTerms.length - 1 !== index) {
-        throw new InvariantViolation(`node ${id} commits index ${index} past a gap at ${this.committedTerms.length - 1}`);
+        throw new InvariantViolation(
+          `node ${id} commits index ${index} past a gap at ${this.committedTerms.length - 1}`,
+        );
       }
     }
   }
 
-  private checkDurable(id: NodeId, index: number, term: number, logs: readonly DurableLog[], conf: ConfState): void {
+  private checkDurable(
+    id: NodeId,
+    index: number,
+    term: number,
+    logs: readonly DurableLog[],
+    conf: ConfState,
+  ): void {
     for (const voters of [conf.voters, conf.votersOutgoing]) {
       if (voters.length === 0) continue;
       let durable = 0;
@@ -150,7 +160,8 @@ export class Checker {
   applied(id: NodeId, index: number, stateHash: number): void {
     const known = this.appliedHashes.get(index);
     if (known === undefined) this.appliedHashes.set(index, stateHash);
-    else if (known !== stateHash) throw new InvariantViolation(`state machine safety: node ${id} differs after index ${index}`);
+    else if (known !== stateHash)
+      throw new InvariantViolation(`state machine safety: node ${id} differs after index ${index}`);
   }
 
   /** A read index answers with at least what was committed when it was asked (thesis, section 6.4). */

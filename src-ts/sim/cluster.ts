@@ -51,7 +51,12 @@ export class SimCluster {
   private traceHash = 0x811c_9dc5;
   private steps = 0;
 
-  constructor(seed: number, dialect: 'apply' | 'append' | 'both', trace: ((line: string) => void) | null, seam: Seam = SOUND_WORLD) {
+  constructor(
+    seed: number,
+    dialect: 'apply' | 'append' | 'both',
+    trace: ((line: string) => void) | null,
+    seam: Seam = SOUND_WORLD,
+  ) {
     this.random = new SeededRandom(seed);
     this.options = optionsFor(this.random, dialect);
     this.network = new SimNetwork(this.random);
@@ -71,7 +76,13 @@ export class SimCluster {
     let sum = 0;
     this.thresholds = this.actions.map((action) => (sum += this.options.weights[action]));
     const voters = Array.from({ length: this.options.nodes }, (_, i) => i + 1);
-    const initial: ConfState = { voters, learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
+    const initial: ConfState = {
+      voters,
+      learners: [],
+      votersOutgoing: [],
+      learnersNext: [],
+      autoLeave: false,
+    };
     this.checker.bootstrapped(1, 1);
     for (const id of voters) this.nodes.push(new SimNode(id, this.world, initial));
   }
@@ -83,11 +94,18 @@ export class SimCluster {
   }
 
   result(seed: number): SimResult {
-    return { seed, steps: this.steps, committed: this.checker.committed, elections: this.checker.elections, traceHash: this.traceHash };
+    return {
+      seed,
+      steps: this.steps,
+      committed: this.checker.committed,
+      elections: this.checker.elections,
+      traceHash: this.traceHash,
+    };
   }
 
   private note(text: string): void {
-    for (let i = 0; i < text.length; i++) this.traceHash = Math.imul(this.traceHash ^ text.charCodeAt(i), 0x0100_0193) >>> 0;
+    for (let i = 0; i < text.length; i++)
+      this.traceHash = Math.imul(this.traceHash ^ text.charCodeAt(i), 0x0100_0193) >>> 0;
     this.trace?.(`${this.steps} ${text}`);
   }
 
@@ -184,7 +202,9 @@ export class SimCluster {
     for (let i = 0; i < this.nodes.length; i++) {
       const node = this.nodes[(start + i) % this.nodes.length]!;
       if (work(node)) {
-        this.note(`${what} ${node.id} ${node.raft?.term ?? 0} ${node.raft?.committed ?? 0} ${node.appliedIndex}`);
+        this.note(
+          `${what} ${node.id} ${node.raft?.term ?? 0} ${node.raft?.committed ?? 0} ${node.appliedIndex}`,
+        );
         return true;
       }
     }
@@ -266,7 +286,12 @@ export class SimCluster {
     const target = this.leader() ?? node;
     const single = this.randomChange();
     if (single.type === ConfChangeType.RemoveNode && !this.mayRemove(target, [single])) return;
-    const change: ConfChange = { id: ++this.proposals, type: single.type, nodeId: single.nodeId, context: null };
+    const change: ConfChange = {
+      id: ++this.proposals,
+      type: single.type,
+      nodeId: single.nodeId,
+      context: null,
+    };
     this.note(`member ${target.id} ${single.type} ${single.nodeId}`);
     target.drive((raft) => raft.proposeConfChange(change));
   }
@@ -279,7 +304,11 @@ export class SimCluster {
     if (!this.mayRemove(target, changes)) return;
     const transition = leave
       ? ConfChangeTransition.Auto
-      : this.random.pick([ConfChangeTransition.Auto, ConfChangeTransition.JointImplicit, ConfChangeTransition.JointExplicit]);
+      : this.random.pick([
+          ConfChangeTransition.Auto,
+          ConfChangeTransition.JointImplicit,
+          ConfChangeTransition.JointExplicit,
+        ]);
     const change: ConfChangeV2 = { transition, changes, context: null };
     this.note(`joint ${target.id} ${transition} ${changes.map((c) => `${c.type}:${c.nodeId}`).join(' ')}`);
     target.drive((raft) => raft.proposeConfChange(change));
@@ -288,7 +317,9 @@ export class SimCluster {
   /** An operator does not remove the last voter (the core, as etcd's, refuses that by a panic). */
   private mayRemove(target: SimNode, changes: readonly ConfChangeSingle[]): boolean {
     const voters = target.raft?.status().confState.voters ?? [];
-    const leaving = changes.filter((change) => change.type !== ConfChangeType.AddNode).map((change) => change.nodeId);
+    const leaving = changes
+      .filter((change) => change.type !== ConfChangeType.AddNode)
+      .map((change) => change.nodeId);
     return voters.filter((id) => !leaving.includes(id)).length >= 2;
   }
 
@@ -316,12 +347,19 @@ export class SimCluster {
       if (this.converged(leader, before)) return;
       if (round % 5 === 0) {
         const joint = (leader.raft?.status().confState.votersOutgoing.length ?? 0) > 0;
-        if (joint) leader.drive((raft) => raft.proposeConfChange({ transition: 0, changes: [], context: null }));
+        if (joint)
+          leader.drive((raft) => raft.proposeConfChange({ transition: 0, changes: [], context: null }));
         this.propose(leader);
       }
       this.settle();
     }
-    throw new InvariantViolation(`progress: no new entry committed everywhere in ${CONVERGENCE_ROUNDS} rounds without faults`);
+    throw new InvariantViolation(
+      `progress: no new entry committed everywhere in ${CONVERGENCE_ROUNDS} rounds without faults`,
+    );
+  }
+
+  private describe(): string {
+    return this.nodes.map((node) => `  ${node.describe()}`).join('\n');
   }
 
   private converged(leader: SimNode, before: number): boolean {
@@ -364,6 +402,9 @@ export function runSeed(
     return { ...cluster.run(steps), seed };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new InvariantViolation(`seed ${seed} (${steps} steps, step ${cluster.result(seed).steps}): ${text}`, { cause: error });
+    throw new InvariantViolation(
+      `seed ${seed} (${steps} steps, step ${cluster.result(seed).steps}): ${text}`,
+      { cause: error },
+    );
   }
 }

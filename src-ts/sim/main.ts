@@ -107,7 +107,10 @@ async function main(): Promise<number> {
       worker.on('error', reject);
       next();
     });
-  const workers = Array.from({ length: Number(values.workers) }, () => new Worker(new URL(import.meta.url), { workerData: 'sim' }));
+  const workers = Array.from(
+    { length: Number(values.workers) },
+    () => new Worker(new URL(import.meta.url), { workerData: 'sim' }),
+  );
   await Promise.all(workers.map(drain));
   const seconds = (performance.now() - started) / 1000;
   process.stdout.write(

@@ -26,7 +26,8 @@ export class SimNetwork {
   send(message: Message): void {
     if (this.inFlight.length >= MAX_IN_FLIGHT) this.inFlight.shift();
     this.inFlight.push(message);
-    if (this.duplicateProbability > 0 && this.random.chance(this.duplicateProbability)) this.inFlight.push(message);
+    if (this.duplicateProbability > 0 && this.random.chance(this.duplicateProbability))
+      this.inFlight.push(message);
   }
 
   /** The next message to deliver, or null when it was lost or blocked on the way. */

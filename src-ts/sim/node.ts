@@ -5,7 +5,6 @@ import { LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD, type NodeId } from '../core/no
 import { decodeConfChange, decodeConfChangeV2 } from '../core/raftpb/conf-change.ts';
 import {
   EMPTY_HARD_STATE,
-  MessageType,
   StateType,
   type ConfState,
   type HardState,
@@ -18,7 +17,12 @@ import type { SimNetwork } from './network.ts';
 import type { SimOptions } from './options.ts';
 import type { SeededRandom } from './random.ts';
 
-const QUIET: Logger = { debug: () => undefined, info: () => undefined, warning: () => undefined, error: () => undefined };
+const QUIET: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warning: () => undefined,
+  error: () => undefined,
+};
 
 /** What the simulated cluster lends to its nodes. */
 export interface SimWorld {
@@ -75,10 +79,19 @@ export class SimNode implements DurableLog {
   constructor(id: NodeId, world: SimWorld, initial: ConfState | null) {
     this.id = id;
     this.world = world;
-    this.confState = initial ?? { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
+    this.confState = initial ?? {
+      voters: [],
+      learners: [],
+      votersOutgoing: [],
+      learnersNext: [],
+      autoLeave: false,
+    };
     if (initial !== null) {
       // All start from one snapshot that holds the first configuration, as a bootstrapped cluster does.
-      this.storage.applySnapshot({ data: snapshotData(0), metadata: { confState: initial, index: 1, term: 1 } });
+      this.storage.applySnapshot({
+        data: snapshotData(0),
+        metadata: { confState: initial, index: 1, term: 1 },
+      });
       this.storage.setHardState({ term: 1, vote: 0, commit: 1 });
       this.syncedHardState = { term: 1, vote: 0, commit: 1 };
       this.applied = 1;
@@ -110,6 +123,10 @@ export class SimNode implements DurableLog {
   start(): void {
     const { options, random } = this.world;
     const snapshot = this.storage.snapshot();
+    const { hardState } = this.storage.initialState();
+    // As a server does: what a durable snapshot holds has been committed, whatever the hard state knew.
+    if (hardState.commit < snapshot.metadata.index)
+      this.storage.setHardState({ ...hardState, commit: snapshot.metadata.index });
     this.applied = snapshot.metadata.index;
     this.stateHash = snapshot.data.length === 4 ? hashOfSnapshot(snapshot.data) : 0;
     if (snapshot.metadata.index > 0) this.confState = snapshot.metadata.confState;
@@ -144,7 +161,8 @@ export class SimNode implements DurableLog {
       if (survive-- <= 0) break;
       this.persistAppend(message);
     }
-    if (this.pending !== null && this.pending.stage === 'persist' && random.chance(0.5)) this.persistReady(this.pending.ready);
+    if (this.pending !== null && this.pending.stage === 'persist' && random.chance(0.5))
+      this.persistReady(this.pending.ready);
     if (random.chance(0.5)) this.storage.setHardState(this.syncedHardState);
     this.appendQueue = [];
     this.applyQueue = [];
@@ -170,7 +188,10 @@ export class SimNode implements DurableLog {
 
   private observe(raft: RaftNode): void {
     if (raft.state !== this.lastState || raft.term !== this.lastTerm) {
-      if (raft.state === StateType.Leader && (this.lastState !== StateType.Leader || raft.term !== this.lastTerm)) {
+      if (
+        raft.state === StateType.Leader &&
+        (this.lastState !== StateType.Leader || raft.term !== this.lastTerm)
+      ) {
         this.world.checker.becameLeader(this.id, raft.term, (index) => this.termAt(raft, index));
       }
       this.lastState = raft.state;
@@ -264,7 +285,8 @@ export class SimNode implements DurableLog {
   private persistHardState(state: HardState, synced: boolean): void {
     const kept = this.world.persistedHardState(state);
     this.storage.setHardState(kept);
-    if (synced || kept.term !== this.syncedHardState.term || kept.vote !== this.syncedHardState.vote) this.syncedHardState = kept;
+    if (synced || kept.term !== this.syncedHardState.term || kept.vote !== this.syncedHardState.vote)
+      this.syncedHardState = kept;
   }
 
   private persistAppend(message: Message): void {
@@ -327,7 +349,8 @@ export class SimNode implements DurableLog {
         const change = type === EntryType.ConfChange ? decodeConfChange(data) : decodeConfChangeV2(data);
         this.confState = raft.applyConfChange(change);
         const { voters, learners, votersOutgoing } = this.confState;
-        this.removed = !voters.includes(this.id) && !learners.includes(this.id) && !votersOutgoing.includes(this.id);
+        this.removed =
+          !voters.includes(this.id) && !learners.includes(this.id) && !votersOutgoing.includes(this.id);
         this.observe(raft);
       }
     }
@@ -335,13 +358,27 @@ export class SimNode implements DurableLog {
 
   /** Takes a snapshot at the applied index and drops the log behind it, keeping `trailing` entries. */
   compact(trailing: number): void {
-    if (this.applied <= this.storage.snapshot().metadata.index || this.applied > this.storage.lastIndex()) return;
+    if (this.applied <= this.storage.snapshot().metadata.index || this.applied > this.storage.lastIndex())
+      return;
     this.storage.createSnapshot(this.applied, this.confState, snapshotData(this.stateHash));
     const upTo = this.applied - trailing;
     if (upTo >= this.storage.firstIndex()) this.storage.compact(upTo);
   }
 
+  describe(): string {
+    const { raft } = this;
+    if (raft === null) return `${this.id}: down`;
+    const { confState } = raft.status();
+    const voters = `${confState.voters.join(',')}|${confState.votersOutgoing.join(',')}|${confState.learners.join(',')}`;
+    return `${this.id}: state ${raft.state} term ${raft.term} lead ${raft.lead} commit ${raft.committed} last ${raft.lastIndex} applied ${this.applied} conf ${voters}`;
+  }
+
   get idle(): boolean {
-    return this.appendQueue.length === 0 && this.applyQueue.length === 0 && this.pending === null && this.raft?.hasReady() !== true;
+    return (
+      this.appendQueue.length === 0 &&
+      this.applyQueue.length === 0 &&
+      this.pending === null &&
+      this.raft?.hasReady() !== true
+    );
   }
 }

@@ -62,7 +62,15 @@ const STEADY: ActionWeights = {
 };
 
 const CRASHY: ActionWeights = { ...STEADY, crash: 8, restart: 20, partition: 3, heal: 5 };
-const CHANGING: ActionWeights = { ...STEADY, member: 8, joint: 6, transfer: 3, compact: 8, crash: 4, restart: 12 };
+const CHANGING: ActionWeights = {
+  ...STEADY,
+  member: 8,
+  joint: 6,
+  transfer: 3,
+  compact: 8,
+  crash: 4,
+  restart: 12,
+};
 
 export function optionsFor(random: SeededRandom, dialect: 'apply' | 'append' | 'both'): SimOptions {
   const lossy = random.chance(0.6);

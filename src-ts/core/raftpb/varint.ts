@@ -80,7 +80,8 @@ export class Reader {
   /** Length-delimited field: returns the end and leaves the cursor at its start. */
   lengthEnd(field: string): number {
     const length = this.varint(field);
-    if (length > this.end - this.at) throw new DecodeError(`${field} of ${length} bytes runs past the end at byte ${this.at}`);
+    if (length > this.end - this.at)
+      throw new DecodeError(`${field} of ${length} bytes runs past the end at byte ${this.at}`);
     return this.at + length;
   }
 
