@@ -377,8 +377,9 @@ class MemoryHandle implements DiskFile {
   async write(bytes: Uint8Array, start: number, end: number, position: number, sync: boolean): Promise<void> {
     const code = this.disk.strike('write', this.path);
     if (code !== null) {
-      // A failed write may have written a part.
-      if (code !== 'ENOSPC') this.put(bytes, start, start + ((end - start) >> 1), position);
+      // A failed write may have written a part: whole sectors of the file.
+      const half = (position + ((end - start) >> 1)) & -512;
+      if (code !== 'ENOSPC' && half > position) this.put(bytes, start, start + half - position, position);
       throw new DiskError('write', this.path, code);
     }
     this.put(bytes, start, end, position);

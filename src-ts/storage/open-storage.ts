@@ -5,6 +5,7 @@ import type { NodeId } from '../core/node-id.ts';
 import { crc32cWith } from './crc32c.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { type Disk, DiskError } from './disk.ts';
+import { makeDurableDirectory } from './durable-directory.ts';
 import { loadMembers, MEMBERS_FILE_NAME, saveMembers } from './members-file.ts';
 import type { StorageBinding } from './native-binding.ts';
 import { SnapshotFiles } from './snapshot/snapshot-directory.ts';
@@ -81,7 +82,7 @@ export async function openStorage(options: StorageOptions): Promise<OpenedStorag
   const { disk, logger } = options;
   const walDirectory = resolve(options.walDirectory);
   const snapDirectory = resolve(options.snapDirectory);
-  await explained('snapdir', snapDirectory, () => disk.makeDirectory(snapDirectory, 0o750));
+  await explained('snapdir', snapDirectory, () => makeDurableDirectory(disk, snapDirectory, 0o750));
   const lock = await explained('snapdir', snapDirectory, () => DirectoryLock.take(disk, snapDirectory));
   try {
     const snapshots = new SnapshotFiles(disk, snapDirectory, crc32cWith(options.binding), logger);
@@ -104,7 +105,7 @@ export async function openStorage(options: StorageOptions): Promise<OpenedStorag
     const [opened, snapshotFile] = isNew
       ? [
           await explained('waldir', walDirectory, async () => {
-            await disk.makeDirectory(dirname(walDirectory), 0o700);
+            await makeDurableDirectory(disk, dirname(walDirectory), 0o700);
             return await createWal(settings, encodeWalMetadata(identity));
           }),
           null,
