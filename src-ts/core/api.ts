@@ -129,7 +129,11 @@ export interface RaftNode {
    */
   propose(proposals: Proposals, context?: Uint8Array | null): void;
   proposeConfChange(change: ConfChange | ConfChangeV2, context?: Uint8Array | null): void;
-  applyConfChange(change: ConfChange | ConfChangeV2): ConfState;
+  /**
+   * Makes a committed change effective. `index` is its entry's index: a change at or below the snapshot that the core
+   * has restored meanwhile is already part of its configuration and is ignored.
+   */
+  applyConfChange(change: ConfChange | ConfChangeV2, index?: number): ConfState;
   /** A message from the network, or a response of the local append or apply thread. */
   step(message: Message): void;
   hasReady(): boolean;

@@ -178,8 +178,9 @@ class Node implements RaftNode {
     step(this.raft, makeMessage({ type: MessageType.Prop, entries, context }));
   }
 
-  applyConfChange(change: ConfChange | ConfChangeV2): ConfState {
+  applyConfChange(change: ConfChange | ConfChangeV2, index = Number.MAX_SAFE_INTEGER): ConfState {
     const { raft } = this;
+    if (index <= raft.restoredIndex) return toConfState(raft.tracker.configuration);
     const { transition, changes } = asV2(change);
     const changer = new Changer(raft.tracker, raft.log.lastIndex());
     const leave = transition === ConfChangeTransition.Auto && changes.length === 0;

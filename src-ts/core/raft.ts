@@ -67,6 +67,8 @@ export class Raft {
   heartbeatElapsed = 0;
   randomizedElectionTimeout = 0;
   readOnly: ReadOnly;
+  /** Index of the snapshot that the configuration came from; 0 when none was restored since the start. */
+  restoredIndex = 0;
   readStates: ReadState[] = [];
   /** Read requests that wait for the leader's first commit in its term. */
   pendingReadIndexMessages: Message[] = [];
@@ -80,8 +82,10 @@ export class Raft {
     this.id = config.id;
     this.config = config;
     this.logger = config.logger;
-    const perReady = config.maxCommittedSizePerReady ?? config.maxSizePerMsg;
-    this.log = new RaftLog(config.storage, perReady === 0 ? config.maxSizePerMsg : perReady);
+    this.log = new RaftLog(
+      config.storage,
+      config.maxCommittedSizePerReady || config.maxSizePerMsg || NO_LIMIT,
+    );
     this.tracker = new ProgressTracker(config.maxInflightMsgs, config.maxInflightBytes ?? 0);
     this.maxUncommittedSize = config.maxUncommittedEntriesSize || NO_LIMIT;
     this.readOnly = new ReadOnly();

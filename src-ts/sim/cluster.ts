@@ -344,6 +344,9 @@ export class SimCluster {
       this.settle();
       const leader = this.leader();
       if (leader === null) continue;
+      this.stopRemoved(leader);
+      if (!leader.running) continue;
+      if (round % 10 === 9) this.giveUpSnapshots(leader);
       if (this.converged(leader, before)) return;
       if (round % 5 === 0) {
         const joint = (leader.raft?.status().confState.votersOutgoing.length ?? 0) > 0;
@@ -354,12 +357,34 @@ export class SimCluster {
       this.settle();
     }
     throw new InvariantViolation(
-      `progress: no new entry committed everywhere in ${CONVERGENCE_ROUNDS} rounds without faults`,
+      `progress: no new entry committed everywhere in ${CONVERGENCE_ROUNDS} rounds without faults\n${this.describe()}`,
     );
   }
 
   private describe(): string {
     return this.nodes.map((node) => `  ${node.describe()}`).join('\n');
+  }
+
+  /** As operators do: a server that is no longer a member is shut down. */
+  private stopRemoved(leader: SimNode): void {
+    const { voters, learners, votersOutgoing } = leader.raft!.status().confState;
+    for (const node of this.nodes) {
+      const member =
+        voters.includes(node.id) || learners.includes(node.id) || votersOutgoing.includes(node.id);
+      if (!member && node.running) {
+        this.note(`stop ${node.id}`);
+        node.crash();
+      }
+    }
+  }
+
+  /** As a transport does: a snapshot whose arrival is not known after a while counts as failed. */
+  private giveUpSnapshots(leader: SimNode): void {
+    // A member added after the newest snapshot needs a newer one: a snapshot without it is of no use to it.
+    leader.compact(10);
+    for (const progress of leader.raft!.status().progress) {
+      if (progress.state === 'StateSnapshot') leader.drive((raft) => raft.reportSnapshot(progress.id, false));
+    }
   }
 
   private converged(leader: SimNode, before: number): boolean {

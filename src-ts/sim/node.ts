@@ -138,6 +138,7 @@ export class SimNode implements DurableLog {
       applied: this.applied,
       asyncStorageWrites: options.asyncStorageWrites,
       maxSizePerMsg: options.maxSizePerMsg,
+      maxCommittedSizePerReady: options.maxCommittedSizePerReady,
       maxInflightMsgs: options.maxInflightMsgs,
       maxInflightBytes: options.maxInflightBytes,
       maxUncommittedEntriesSize: options.maxUncommittedEntriesSize,
@@ -347,7 +348,10 @@ export class SimNode implements DurableLog {
         if (type === EntryType.Normal) continue;
         const data = batch.data(i);
         const change = type === EntryType.ConfChange ? decodeConfChange(data) : decodeConfChangeV2(data);
-        this.confState = raft.applyConfChange(change);
+        const confState = raft.applyConfChange(change, index);
+        // A newer snapshot has been restored by the core and waits to be restored here.
+        if (index < raft.status().firstIndex) continue;
+        this.confState = confState;
         const { voters, learners, votersOutgoing } = this.confState;
         this.removed =
           !voters.includes(this.id) && !learners.includes(this.id) && !votersOutgoing.includes(this.id);
@@ -358,6 +362,8 @@ export class SimNode implements DurableLog {
 
   /** Takes a snapshot at the applied index and drops the log behind it, keeping `trailing` entries. */
   compact(trailing: number): void {
+    // While a newer snapshot waits to be restored, the configuration of the applied index is not known here.
+    if (this.raft === null || this.raft.status().firstIndex - 1 > this.applied) return;
     if (this.applied <= this.storage.snapshot().metadata.index || this.applied > this.storage.lastIndex())
       return;
     this.storage.createSnapshot(this.applied, this.confState, snapshotData(this.stateHash));

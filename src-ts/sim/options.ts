@@ -11,6 +11,7 @@ export interface SimOptions {
   readonly electionTick: number;
   readonly heartbeatTick: number;
   readonly maxSizePerMsg: number;
+  readonly maxCommittedSizePerReady: number;
   readonly maxInflightMsgs: number;
   readonly maxInflightBytes: number;
   readonly maxUncommittedEntriesSize: number;
@@ -86,6 +87,7 @@ export function optionsFor(random: SeededRandom, dialect: 'apply' | 'append' | '
     electionTick,
     heartbeatTick: random.between(1, Math.min(2, electionTick - 1)),
     maxSizePerMsg: random.pick([0, 64, 256, 4096]),
+    maxCommittedSizePerReady: random.pick([64, 1024, 1_048_576]),
     maxInflightMsgs: random.pick([1, 2, 8, 256]),
     maxInflightBytes: random.pick([0, 0, 256, 4096]),
     maxUncommittedEntriesSize: random.pick([0, 0, 400]),

@@ -38,6 +38,7 @@ function restore(raft: Raft, snapshot: Snapshot): boolean {
     return false;
   }
   raft.log.restore(snapshot);
+  raft.restoredIndex = index;
   const restored = restoreConfiguration(raft.tracker, raft.log.lastIndex(), confState);
   assertEquivalent(confState, raft.switchTo(restored.configuration, restored.progress));
   raft.logger.info(`${raft.name} restored the snapshot at index ${index} of term ${term}`);
