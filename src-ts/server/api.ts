@@ -66,7 +66,11 @@ export interface ServerEnvironment {
   readonly random: (bound: number) => number;
   readonly logger: Logger;
   /** `members` are the others that are known at the start; later ones come by addPeer. */
-  createTransport(config: ServerConfig, members: readonly TransportPeer[], events: TransportEvents): Transport;
+  createTransport(
+    config: ServerConfig,
+    members: readonly TransportPeer[],
+    events: TransportEvents,
+  ): Transport;
   /**
    * Runs the callback after the I/O callbacks that are due now, so that what they brought is handled as one batch.
    * Absent: setImmediate. The simulator hands in its own.

@@ -1,0 +1,434 @@
+/** One raft server: its turns, its life cycle, and what facades call. */
+import type { RaftNode } from '../core/api.ts';
+import { ErrorCode, EventCode } from '../core/codes.generated.ts';
+import type { Proposals } from '../core/entry-batch.ts';
+import type { NodeId } from '../core/node-id.ts';
+import { StateType, type Message } from '../core/types.ts';
+import type { OpenedStorage } from '../storage/open-storage.ts';
+import { HostMessageError, type HostMessageFailure, type Transport } from '../transport/types.ts';
+import {
+  ServerError,
+  type MemberOperation,
+  type RaftServer,
+  type ServerConfig,
+  type ServerEnvironment,
+  type StateMachinePort,
+  type Timer,
+} from './api.ts';
+import type { BootState } from './boot.ts';
+import type { Phase, StepResult } from './engine.ts';
+import { textOf, toServerError } from './errors.ts';
+import { ROOM_POLL_MS, WAIT_FOR_LEADER_ELECTIONS } from './limits.ts';
+import type { MembershipStore } from './membership-store.ts';
+import { buildRooms, type Hub, type Rooms } from './rooms.ts';
+import type { StableLog } from './stable-log.ts';
+import { peersJson, statusJson } from './status.ts';
+import { isDropped, isIgnorable } from './step-error.ts';
+import { Ticker } from './ticker.ts';
+
+const HOST_MESSAGE_CODES: Record<HostMessageFailure, ErrorCode> = {
+  'unknown-peer': ErrorCode.UNKNOWN_MEMBER,
+  url: ErrorCode.URL,
+  connect: ErrorCode.CONNECT,
+  read: ErrorCode.READ,
+};
+
+export class Server implements RaftServer, Hub {
+  readonly config: ServerConfig;
+  readonly environment: ServerEnvironment;
+  readonly port: StateMachinePort;
+  readonly electionMs: number;
+  phase: Phase = 'running';
+  onAcceptsProposals: (() => void) | null = null;
+
+  private readonly storage: OpenedStorage;
+  private readonly rooms: Rooms;
+  private readonly ticker: Ticker;
+  private readonly defer: (callback: () => void) => void;
+  private scheduled = false;
+  /** What was last said by acceptsProposals. */
+  private accepted = true;
+  private campaigned = false;
+  private roomPoll: Timer | null = null;
+  private purgeTimer: Timer | null = null;
+  private failure: string | null = null;
+  private closed: Promise<void> | null = null;
+  private stopping: Promise<void> | null = null;
+
+  /** Takes over the storage. Nothing happens before `start`. */
+  constructor(
+    config: ServerConfig,
+    environment: ServerEnvironment,
+    port: StateMachinePort,
+    storage: OpenedStorage,
+    boot: BootState,
+  ) {
+    this.config = config;
+    this.environment = environment;
+    this.port = port;
+    this.storage = storage;
+    this.electionMs = config.electionTick * config.tickMs;
+    this.defer = environment.defer ?? ((callback) => void setImmediate(callback));
+    this.ticker = new Ticker(environment.clock, config.tickMs, () => {
+      this.tick();
+    });
+    this.rooms = buildRooms(this, storage, boot);
+  }
+
+  get node(): RaftNode {
+    return this.rooms.node;
+  }
+
+  get log(): StableLog {
+    return this.rooms.log;
+  }
+
+  get transport(): Transport {
+    return this.rooms.transport;
+  }
+
+  get members(): MembershipStore {
+    return this.rooms.members;
+  }
+
+  /** Binds, then begins to take part. Rejects with what kept it from listening; the storage stays the caller's then. */
+  async start(boot: BootState): Promise<void> {
+    const { snapshotFile } = this.storage;
+    await this.transport.start();
+    if (this.phase === 'ended') return;
+    if (snapshotFile !== null && boot.appliedIndex < snapshotFile.metadata.index) {
+      this.rooms.installer.restore(snapshotFile);
+    }
+    this.armPurge();
+    if (this.members.current.removed.has(this.config.id)) {
+      this.rooms.removal.applied(this.members.current.index);
+      return;
+    }
+    this.ticker.start();
+    this.schedule();
+  }
+
+  // Turns
+
+  schedule(): void {
+    if (this.scheduled || this.phase === 'ended') return;
+    this.scheduled = true;
+    this.defer(() => {
+      this.scheduled = false;
+      this.guard('a turn of the engine', () => {
+        this.turn();
+      });
+    });
+  }
+
+  private turn(): void {
+    if (this.phase === 'ended') return;
+    const { rooms } = this;
+    const { proposing, applies } = rooms;
+    if (!rooms.removal.detached) {
+      if (rooms.intake.isWaiting) rooms.intake.retry(this.environment.clock.now());
+      rooms.reads.flush();
+      if (rooms.loop.run()) proposing.settle();
+      else this.schedule();
+      rooms.changes.progress(applies.handedIndex);
+      this.campaignIfAlone();
+    }
+    proposing.turnBytes = 0;
+    rooms.snapshots.check(rooms.taker);
+    proposing.flush();
+    this.announceRoom();
+  }
+
+  /** A single voter need not wait for an election timeout. */
+  private campaignIfAlone(): void {
+    const { applies, node } = this.rooms;
+    if (this.campaigned || applies.size > 0 || !applies.isCaughtUp || applies.handedIndex < node.committed)
+      return;
+    this.campaigned = true;
+    const { voters, votersOutgoing } = applies.handedConfState;
+    if (voters.length !== 1 || voters[0] !== this.config.id || votersOutgoing.length > 0 || node.lead !== 0)
+      return;
+    node.campaign();
+    this.schedule();
+  }
+
+  private tick(): void {
+    const { rooms } = this;
+    this.guard('a tick', () => {
+      if (this.phase === 'ended' || rooms.removal.detached) return;
+      rooms.node.tick();
+      rooms.removal.tick();
+      rooms.leadership.tick();
+      rooms.changes.retry();
+      rooms.reads.tick();
+      rooms.proposing.tick();
+    });
+    this.schedule();
+  }
+
+  guard(doing: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.failBy(error, doing);
+    }
+  }
+
+  step(message: Message): StepResult {
+    try {
+      this.node.step(message);
+      return 'ok';
+    } catch (error) {
+      if (isDropped(error)) return 'dropped';
+      if (isIgnorable(error)) return 'ignored';
+      throw error;
+    }
+  }
+
+  deliver(responses: readonly Message[]): void {
+    if (responses.length === 0 || this.phase === 'ended' || this.rooms.removal.detached) return;
+    const outgoing: Message[] = [];
+    for (const response of responses) {
+      if (response.to === this.config.id) this.step(response);
+      else outgoing.push(response);
+    }
+    if (outgoing.length > 0) this.transport.send(outgoing);
+    this.schedule();
+  }
+
+  // Proposals
+
+  get acceptsProposals(): boolean {
+    const { intake, proposing, room } = this.rooms;
+    if (this.phase !== 'running') return true;
+    const accepts = intake.hasRoom && proposing.hasRoom && room.hasRoom(proposing.turnBytes);
+    if (!accepts) {
+      this.accepted = false;
+      if (this.roomPoll === null && room.hostIsBehind) this.pollRoom();
+    }
+    return accepts;
+  }
+
+  /** The host's progress in applying is a number that it moves without telling. */
+  private pollRoom(): void {
+    this.roomPoll = this.environment.clock.setTimer(ROOM_POLL_MS, () => {
+      this.roomPoll = null;
+      this.guard('looking for room', () => {
+        this.announceRoom();
+      });
+    });
+  }
+
+  private announceRoom(): void {
+    if (this.accepted || !this.acceptsProposals) return;
+    this.accepted = true;
+    this.onAcceptsProposals?.();
+  }
+
+  propose(proposals: Proposals, sequences: Float64Array): void {
+    if (this.phase !== 'running') {
+      this.rooms.proposing.refuse(
+        sequences.slice(0, proposals.count),
+        this.phase === 'removed' ? ErrorCode.REMOVED : ErrorCode.STOPPED,
+      );
+      this.rooms.proposing.flush();
+      return;
+    }
+    this.guard('proposing', () => {
+      const deadline = this.environment.clock.now() + WAIT_FOR_LEADER_ELECTIONS * this.electionMs;
+      this.rooms.intake.submit(proposals, sequences, deadline);
+    });
+  }
+
+  // The host
+
+  hostHasRoom(): void {
+    this.guard('handing over entries', () => {
+      this.rooms.applies.pump();
+    });
+    this.schedule();
+  }
+
+  hostFailed(index: number, code: number, which: 'apply' | 'restore'): void {
+    const what = which === 'apply' ? 'applying entry' : 'restoring the snapshot at index';
+    this.fail(ErrorCode.CALLBACK_FAILED, `the host failed ${what} ${index} with code ${code}`);
+  }
+
+  // Requests
+
+  private refusal(): ServerError | null {
+    if (this.phase === 'running') return null;
+    return this.phase === 'removed'
+      ? new ServerError(ErrorCode.REMOVED, 'this server has been removed from its cluster')
+      : this.stoppedError();
+  }
+
+  private stoppedError(): ServerError {
+    const why = this.failure === null ? 'the server has stopped' : `the server has failed: ${this.failure}`;
+    return new ServerError(ErrorCode.STOPPED, why);
+  }
+
+  async changeMember(operation: MemberOperation, id: NodeId, url: string | null): Promise<number> {
+    const refusal = this.refusal();
+    if (refusal !== null) throw refusal;
+    return await this.rooms.changes.change(operation, id, url);
+  }
+
+  async snapshot(): Promise<number> {
+    if (this.phase === 'ended') throw this.stoppedError();
+    return await this.rooms.taker.force();
+  }
+
+  async transferLeadership(to: NodeId): Promise<void> {
+    const refusal = this.refusal();
+    if (refusal !== null) throw refusal;
+    this.rooms.reads.suspendLease(2 * this.electionMs);
+    await this.rooms.leadership.transfer(to);
+  }
+
+  async readIndex(kind: 'safe' | 'lease'): Promise<number> {
+    const refusal = this.refusal();
+    if (refusal !== null) throw refusal;
+    this.schedule();
+    return await this.rooms.reads.read(kind);
+  }
+
+  async sendHostMessage(to: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    if (this.phase === 'ended') throw this.stoppedError();
+    if (to === this.config.id)
+      throw new ServerError(ErrorCode.INVALID_ARGUMENT, 'a message to the own server');
+    try {
+      return await this.transport.sendHostMessage(to, body);
+    } catch (error) {
+      if (!(error instanceof HostMessageError)) throw error;
+      throw new ServerError(HOST_MESSAGE_CODES[error.failure], error.message);
+    }
+  }
+
+  statusJson(): string {
+    const { rooms } = this;
+    return statusJson({
+      engine: this,
+      isRemoved: this.phase === 'removed' || rooms.removal.detached,
+      snapshotIndex: rooms.shelf.newestIndex,
+      handedIndex: rooms.applies.handedIndex,
+      logBytes: rooms.log.ledger.bytes,
+      wal: this.storage.wal.statistics,
+      failure: this.failure,
+    });
+  }
+
+  peersJson(): string {
+    return peersJson(this);
+  }
+
+  private armPurge(): void {
+    const { maxSnapFiles, maxWalFiles, purgeFileIntervalMs } = this.config;
+    if ((maxSnapFiles === 0 && maxWalFiles === 0) || purgeFileIntervalMs <= 0) return;
+    this.purgeTimer = this.environment.clock.setTimer(purgeFileIntervalMs, () => {
+      this.purge(maxSnapFiles, maxWalFiles)
+        .catch((error: unknown) => {
+          this.environment.logger.warning(`purging old files failed: ${textOf(error)}`);
+        })
+        .finally(() => {
+          if (this.phase !== 'ended') this.armPurge();
+        });
+    });
+  }
+
+  private async purge(maxSnapFiles: number, maxWalFiles: number): Promise<void> {
+    const { snapshots, wal } = this.storage;
+    const removed = [
+      ...(maxSnapFiles > 0 ? await snapshots.purge(maxSnapFiles) : []),
+      ...(maxWalFiles > 0 && this.phase !== 'ended' ? await wal.purge(maxWalFiles) : []),
+    ];
+    if (removed.length > 0) this.environment.logger.info(`purged ${removed.join(', ')}`);
+  }
+
+  // Removal
+
+  leaveCluster(index: number): void {
+    if (this.phase === 'running') this.phase = 'removed';
+    this.environment.logger.warning('this server has been removed from its cluster');
+    const { rooms } = this;
+    rooms.intake.endAll(ErrorCode.REMOVED);
+    const error = new ServerError(ErrorCode.REMOVED, 'this server has been removed from its cluster');
+    rooms.changes.end(error);
+    rooms.reads.end(error);
+    rooms.leadership.end(error);
+    this.port.event(EventCode.REMOVED, index, '');
+    this.schedule();
+  }
+
+  detach(): void {
+    const { rooms } = this;
+    this.ticker.stop();
+    rooms.proposing.settle();
+    rooms.proposing.endAll();
+    rooms.reporter.report({ lead: 0, raftState: StateType.Follower });
+    for (const peer of this.transport.peers()) this.transport.removePeer(peer.id);
+    this.schedule();
+  }
+
+  // The end
+
+  failBy(error: unknown, doing: string): void {
+    const failure = toServerError(error, doing);
+    this.fail(failure.code, failure.message);
+  }
+
+  fail(code: ErrorCode, text: string): void {
+    if (this.phase === 'ended') return;
+    this.failure = text;
+    this.environment.logger.error(`the server stops for good: ${text}`);
+    this.end();
+    this.closed = this.close().catch(() => undefined);
+    this.port.event(EventCode.SERVER_FAILED, code, text);
+  }
+
+  stop(handOver: boolean): Promise<void> {
+    this.stopping ??= this.finish(handOver);
+    return this.stopping;
+  }
+
+  private async finish(handOver: boolean): Promise<void> {
+    if (this.phase === 'running' && handOver) {
+      this.phase = 'stopping';
+      await this.rooms.leadership.handOver();
+    }
+    if (this.phase !== 'ended') {
+      this.end();
+      this.rooms.appends.flushCommit();
+      this.closed = this.close();
+    }
+    await this.closed;
+  }
+
+  /** Nothing is taken or tried from here on; everything that waits gets its answer. */
+  private end(): void {
+    const { rooms } = this;
+    this.phase = 'ended';
+    this.ticker.stop();
+    this.roomPoll?.cancel();
+    this.purgeTimer?.cancel();
+    const error = this.stoppedError();
+    rooms.applies.end();
+    rooms.intake.endAll(ErrorCode.STOPPED);
+    rooms.proposing.endAll();
+    rooms.changes.end(error);
+    rooms.reads.end(error);
+    rooms.leadership.end(error);
+    rooms.taker.end(error);
+    rooms.proposing.flush();
+    this.onAcceptsProposals?.();
+  }
+
+  /** What was given to the WAL is synced by its close; nobody hears from us before the transport has ended. */
+  private async close(): Promise<void> {
+    try {
+      await this.transport.stop();
+    } finally {
+      await this.storage.close();
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import type { Clock, Timer } from './api.ts';
+
+/**
+ * Calls back every `tickMs`. After a pause (a stopped process, a blocked loop) it goes on with one tick, not with all
+ * that were missed: messages that arrived during the pause are to be read before an election timeout runs out.
+ */
+export class Ticker {
+  private readonly clock: Clock;
+  private readonly tickMs: number;
+  private readonly tick: () => void;
+  private due: number;
+  private timer: Timer | null = null;
+
+  constructor(clock: Clock, tickMs: number, tick: () => void) {
+    this.clock = clock;
+    this.tickMs = tickMs;
+    this.tick = tick;
+    this.due = clock.now();
+  }
+
+  start(): void {
+    this.due = this.clock.now();
+    this.arm();
+  }
+
+  private arm(): void {
+    const now = this.clock.now();
+    this.due += this.tickMs;
+    // At most one tick late is caught up.
+    if (this.due < now) this.due = now;
+    this.timer = this.clock.setTimer(Math.max(0, this.due - now), () => {
+      this.arm();
+      this.tick();
+    });
+  }
+
+  stop(): void {
+    this.timer?.cancel();
+    this.timer = null;
+  }
+}
