@@ -76,8 +76,11 @@ class Harness {
   private readonly powerFails: boolean;
   private untilCrash: number;
 
+  private readonly directoryIsThere: boolean;
+
   constructor(seed: number, crashes: readonly number[], powerFails: boolean) {
     this.random = randomFrom(seed);
+    this.directoryIsThere = seed % 2 === 1;
     this.crashes = [...crashes];
     this.powerFails = powerFails;
     this.untilCrash = this.crashes.shift() ?? Infinity;
@@ -102,7 +105,8 @@ class Harness {
       await this.settle();
       const disk = this.disk.mount();
       const settings = walSettings(disk);
-      await disk.makeDirectory('/data', 0o700);
+      // A log is created differently where its directory is there already.
+      await disk.makeDirectory(this.directoryIsThere ? '/data/wal' : '/data', 0o700);
       await disk.syncDirectory('/').catch(() => undefined);
       try {
         const opened = (await walExists(settings))

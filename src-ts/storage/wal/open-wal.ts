@@ -1,7 +1,7 @@
 /** Creates a WAL, or opens one at a snapshot and makes its end fit for appending. */
 import { basename, dirname, join } from 'node:path';
 import { crc32cWith } from '../crc32c.ts';
-import { DiskError, type DiskFile } from '../disk.ts';
+import type { DiskFile } from '../disk.ts';
 import { CorruptionError, LockedError, StorageError, type WalContents, type WalSnapshot } from '../types.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import { cutTornTail, zeroBehind } from './wal-tail.ts';
@@ -28,18 +28,22 @@ export async function walExists(settings: WalSettings): Promise<boolean> {
 }
 
 /**
- * A new WAL appears whole or not at all: it is made in `<directory>.tmp` and renamed. A directory that is there and has
- * other files in it keeps them; the first segment is renamed into it then.
+ * A new WAL appears whole or not at all: its directory is made as `<directory>.tmp` and renamed; in a directory that is
+ * there already (and keeps what is in it) the first segment is renamed.
  */
 export async function createWal(settings: WalSettings, metadata: Uint8Array): Promise<OpenedWal> {
   const { disk, directory, binding } = settings;
   if (await walExists(settings))
     throw new StorageError(`waldir ${directory} has a log in it already`, 'EEXIST');
-  const temporary = `${directory}.tmp`;
-  await removeTree(settings, temporary);
-  await disk.makeDirectory(temporary, 0o700);
   const segment = segmentName(0, 0);
-  const file = await disk.open(join(temporary, segment.name), 'create-exclusive', 0o600);
+  const isThere = await disk.exists(directory);
+  const home = isThere ? directory : `${directory}.tmp`;
+  if (isThere) await removeLeftovers(settings);
+  else {
+    await removeUnfinished(settings, home);
+    await disk.makeDirectory(home, 0o700);
+  }
+  const file = await disk.open(join(home, isThere ? '0.tmp' : segment.name), 'create-exclusive', 0o600);
   try {
     if (!(await file.tryLock())) throw new LockedError(`${file.path} is locked by another process`);
     await file.preallocate(settings.segmentBytes);
@@ -50,8 +54,12 @@ export async function createWal(settings: WalSettings, metadata: Uint8Array): Pr
     const initial = encodeWalSnapshot({ index: 0, term: 0, confState: null });
     frames.addRecord(RecordType.Snapshot, initial, chain);
     await file.write(frames.bytes, 0, frames.length, 0, true);
-    await disk.syncDirectory(temporary);
-    await moveIntoPlace(settings, temporary, segment);
+    if (isThere) await disk.rename(file.path, join(directory, segment.name));
+    await disk.syncDirectory(home);
+    if (!isThere) {
+      await disk.rename(home, directory);
+      await disk.syncDirectory(dirname(directory));
+    }
     const position = {
       metadata,
       hardState: { term: 0, vote: 0, commit: 0 },
@@ -68,21 +76,8 @@ export async function createWal(settings: WalSettings, metadata: Uint8Array): Pr
   }
 }
 
-async function moveIntoPlace(settings: WalSettings, temporary: string, segment: SegmentName): Promise<void> {
-  const { disk, directory } = settings;
-  try {
-    await disk.rename(temporary, directory);
-  } catch (error) {
-    if (!(error instanceof DiskError) || !['ENOTEMPTY', 'EEXIST'].includes(error.code)) throw error;
-    await disk.rename(join(temporary, segment.name), join(directory, segment.name));
-    await disk.syncDirectory(directory);
-    await disk.removeDirectory(temporary);
-  }
-  await disk.syncDirectory(dirname(directory));
-}
-
 /** Removes what an interrupted creation left; refuses a directory with anything else in it. */
-async function removeTree(settings: WalSettings, temporary: string): Promise<void> {
+async function removeUnfinished(settings: WalSettings, temporary: string): Promise<void> {
   const { disk } = settings;
   if (!(await disk.exists(temporary))) return;
   for (const name of await disk.list(temporary)) {
