@@ -101,6 +101,8 @@ export interface ProgressStatus {
   readonly recentActive: boolean;
   readonly pendingSnapshot: number;
   readonly inflight: number;
+  /** The window of append messages is used up. */
+  readonly inflightFull: boolean;
   readonly paused: boolean;
 }
 

@@ -405,6 +405,7 @@ class Node implements RaftNode {
               recentActive: progress.recentActive,
               pendingSnapshot: progress.pendingSnapshot,
               inflight: progress.inflights.count,
+              inflightFull: progress.inflights.full,
               paused: progress.paused,
             };
           })
