@@ -1,7 +1,8 @@
 /** Creates a WAL, or opens one at a snapshot and makes its end fit for appending. */
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { crc32cWith } from '../crc32c.ts';
 import type { DiskFile } from '../disk.ts';
+import { syncNameOf } from '../durable-directory.ts';
 import { CorruptionError, LockedError, StorageError, type WalContents, type WalSnapshot } from '../types.ts';
 import { FrameBuffer } from './frame-buffer.ts';
 import { cutTornTail, zeroBehind } from './wal-tail.ts';
@@ -56,10 +57,8 @@ export async function createWal(settings: WalSettings, metadata: Uint8Array): Pr
     await file.write(frames.bytes, 0, frames.length, 0, true);
     if (isThere) await disk.rename(file.path, join(directory, segment.name));
     await disk.syncDirectory(home);
-    if (!isThere) {
-      await disk.rename(home, directory);
-      await disk.syncDirectory(dirname(directory));
-    }
+    if (!isThere) await disk.rename(home, directory);
+    await syncNameOf(disk, directory);
     const position = {
       metadata,
       hardState: { term: 0, vote: 0, commit: 0 },
