@@ -19,6 +19,7 @@ export class Configuration {
   private confState: ConfState;
   /** Entries up to here are covered by a snapshot that the core has taken over: its configuration counts. */
   private supersededIndex = 0;
+  private readonly leaving = new Set<NodeId>();
 
   constructor(engine: Engine, confState: ConfState, events: ConfigurationEvents) {
     this.engine = engine;
@@ -84,13 +85,19 @@ export class Configuration {
     }
   }
 
-  /** What is under way to a removed member (the commit of its removal) may still arrive. */
+  /** What is under way between us and a removed member (the commit of its removal, its handing over) may still arrive. */
   private removePeerSoon(id: NodeId): void {
     const { engine } = this;
+    this.leaving.add(id);
     engine.environment.clock.setTimer(engine.electionMs, () => {
+      this.leaving.delete(id);
       if (engine.phase !== 'ended' && !engine.members.current.members.has(id))
         engine.transport.removePeer(id);
     });
+  }
+
+  isLeaving(id: NodeId): boolean {
+    return this.leaving.has(id);
   }
 }
 

@@ -13,6 +13,8 @@ export interface IncomingParts {
   readonly removal: Removal;
   readonly receiver: SnapshotReceiver;
   snapshotFinished(id: NodeId, success: boolean): void;
+  /** Removed a moment ago, and perhaps still telling others. */
+  isLeaving(id: NodeId): boolean;
   /** Committed bytes that the host has not applied are above their bound: no more entries are taken. */
   hostIsBehind(): boolean;
   /** The core has taken over a snapshot. */
@@ -104,7 +106,7 @@ export class Incoming implements TransportEvents {
   }
 
   isRemoved(id: NodeId): boolean {
-    return this.engine.members.current.removed.has(id);
+    return this.engine.members.current.removed.has(id) && !this.parts.isLeaving(id);
   }
 
   removedByPeer(id: NodeId): void {

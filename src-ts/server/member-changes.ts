@@ -90,6 +90,12 @@ export class MemberChanges {
       );
     }
     const { membership } = this.target;
+    if (membership.members.size === 0) {
+      return new ServerError(
+        ErrorCode.NO_LEADER,
+        'this server has not heard from the cluster that it joins yet',
+      );
+    }
     const member = membership.members.get(id);
     const name = `member ${String(nodeIdToBigint(id))}`;
     if (id === 0) return new ServerError(ErrorCode.INVALID_ARGUMENT, 'a member id must not be 0');

@@ -191,6 +191,7 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     snapshotFinished: (id, success) => {
       sender.finished(id, success, SNAPSHOT_GRACE_ELECTIONS * electionMs);
     },
+    isLeaving: (id) => configuration.isLeaving(id),
     hostIsBehind: () => room.hostIsBehind,
     snapshotAccepted: (index) => {
       configuration.superseded(index);
@@ -203,9 +204,11 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     },
   });
   const transport = environment.createTransport(config, transportPeers(config, start.membership), incoming);
-  const sender = new SnapshotSender(shelf, storage.snapshots, transport, clock);
+  const sender = new SnapshotSender(shelf, storage.snapshots, transport, clock, () => {
+    taker.takeIfIdle();
+  });
   const snapshots = new Snapshots(hub, { wal: storage.wal, log, shelf, appends, applies, sender }, failed);
-  const taker = new SnapshotTaker(port, storage.snapshots, clock, snapshots);
+  const taker: SnapshotTaker = new SnapshotTaker(port, storage.snapshots, clock, snapshots);
   log.onSnapshotWanted(() => {
     taker.takeIfIdle();
   });

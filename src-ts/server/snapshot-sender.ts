@@ -1,6 +1,6 @@
 /** Sends snapshot files to followers that the core wants to have one. */
 import type { NodeId } from '../core/node-id.ts';
-import type { Message } from '../core/types.ts';
+import type { ConfState, Message } from '../core/types.ts';
 import type { SnapshotDirectory } from '../storage/types.ts';
 import type { Transport } from '../transport/types.ts';
 import type { Clock } from './api.ts';
@@ -13,23 +13,34 @@ export class SnapshotSender {
   private readonly directory: SnapshotDirectory;
   private readonly transport: Transport;
   private readonly clock: Clock;
+  private readonly wantNewer: () => void;
   /** By follower: index of the snapshot on its way, and until when the log behind it is kept. */
   private readonly pins = new Map<NodeId, { readonly index: number; until: number }>();
 
-  constructor(shelf: SnapshotShelf, directory: SnapshotDirectory, transport: Transport, clock: Clock) {
+  constructor(
+    shelf: SnapshotShelf,
+    directory: SnapshotDirectory,
+    transport: Transport,
+    clock: Clock,
+    wantNewer: () => void,
+  ) {
     this.shelf = shelf;
     this.directory = directory;
     this.transport = transport;
     this.clock = clock;
+    this.wantNewer = wantNewer;
   }
 
-  /** `report` tells the core that it failed; later, so that the core does not try again in a tight loop. */
-  send(message: Message, members: string, report: (id: NodeId) => void): void {
+  /** `failed` tells the core that it failed; later, so that the core does not try again in a tight loop. */
+  send(message: Message, members: string, failed: (id: NodeId) => void): void {
     const { index, term } = message.snapshot!.metadata;
     const file = this.shelf.find(index, term);
-    if (file === null) {
+    // A follower takes no snapshot from before it was a member: a new one has to be taken first.
+    const isOld = file !== null && !concerns(file.metadata.confState, message.to);
+    if (isOld) this.wantNewer();
+    if (file === null || isOld) {
       this.clock.setTimer(SNAPSHOT_REPORT_MS, () => {
-        report(message.to);
+        failed(message.to);
       });
       return;
     }
@@ -63,4 +74,10 @@ export class SnapshotSender {
     }
     return lowest;
   }
+}
+
+function concerns(state: ConfState, id: NodeId): boolean {
+  return [state.voters, state.learners, state.votersOutgoing, state.learnersNext].some((ids) =>
+    ids.includes(id),
+  );
 }
