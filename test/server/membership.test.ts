@@ -150,7 +150,11 @@ describe('membership', () => {
     expect(cluster.host(leader).events.some(({ code }) => code === EventCode.REMOVED)).toBe(true);
     const others = [1, 2, 3].filter((id) => id !== leader);
     await cluster.until(() => others.includes(cluster.leader()), 'a new leader', 60);
-    await cluster.until(() => cluster.host(leader).states.at(-1) === StateType.Follower, 'the last word', 200);
+    await cluster.until(
+      () => cluster.host(leader).states.at(-1) === StateType.Follower,
+      'the last word',
+      200,
+    );
     await commit(cluster.leader(), ['b']);
     expect(voters(others[0]!)).toEqual(others);
   });
