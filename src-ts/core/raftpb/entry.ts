@@ -1,6 +1,7 @@
 /** raftpb.Entry on the reading side: encoded entries are gathered into batches without copying them again. */
 import { EntryBatch } from '../entry-batch.ts';
-import { DecodeError, Reader } from './varint.ts';
+import { EntryFields } from './entry-fields.ts';
+import { DecodeError } from './varint.ts';
 
 /**
  * Collects encoded entries that lie in one buffer (not necessarily end to end) into batches. Consecutive entries of one
@@ -8,6 +9,7 @@ import { DecodeError, Reader } from './varint.ts';
  */
 export class EntryCollector {
   private readonly source: Uint8Array;
+  private readonly fields = new EntryFields();
   private readonly starts: number[] = [];
   private readonly ends: number[] = [];
   private readonly dataStarts: number[] = [];
@@ -26,31 +28,15 @@ export class EntryCollector {
 
   /** Parses the entry encoded in `source[start, end)`. */
   add(start: number, end: number): void {
-    const reader = new Reader(this.source, start, end);
-    let type = 0;
-    let term = 0;
-    let index = 0;
-    let dataStart = end;
-    let dataEnd = end;
-    while (!reader.done) {
-      const tag = reader.varint('Entry tag');
-      if (tag === 0x08) type = reader.varint('Entry.Type');
-      else if (tag === 0x10) term = reader.varint('Entry.Term');
-      else if (tag === 0x18) index = reader.varint('Entry.Index');
-      else if (tag === 0x22) {
-        dataEnd = reader.lengthEnd('Entry.Data');
-        dataStart = reader.at;
-        reader.at = dataEnd;
-      } else reader.skip(tag);
-    }
-    if (type > 2) throw new DecodeError(`Entry.Type ${type} is not known`);
+    const { fields } = this;
+    fields.parse(this.source, start, end);
     this.starts.push(start);
     this.ends.push(end);
-    this.dataStarts.push(dataStart);
-    this.dataEnds.push(dataEnd);
-    this.types.push(type);
-    this.terms.push(term);
-    this.indexes.push(index);
+    this.dataStarts.push(fields.dataStart);
+    this.dataEnds.push(fields.dataEnd);
+    this.types.push(fields.type);
+    this.terms.push(fields.term);
+    this.indexes.push(fields.index);
   }
 
   finish(): EntryBatch[] {

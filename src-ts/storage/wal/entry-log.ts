@@ -1,6 +1,7 @@
 /** Gathers the entries of a WAL into batches while it is read; later entries replace those from their index on. */
 import { EntryBatch, type EntryType, singleEntry } from '../../core/entry-batch.ts';
-import { DecodeError, Reader } from '../../core/raftpb/varint.ts';
+import { EntryFields } from '../../core/raftpb/entry-fields.ts';
+import { DecodeError } from '../../core/raftpb/varint.ts';
 
 /** A batch ends here, so that truncation and slicing stay cheap. */
 const BATCH_ENTRIES_MAX = 8192;
@@ -15,6 +16,7 @@ export class EntryLog {
   readonly after: number;
   /** Index of the last entry seen, kept or not; 0 before the first. */
   lastSeen = 0;
+  private readonly fields = new EntryFields();
   private readonly batches: EntryBatch[] = [];
   private last: number;
 
@@ -40,24 +42,9 @@ export class EntryLog {
 
   /** Takes the entry encoded in buffer[start, end). Throws DecodeError when it is malformed or leaves a gap. */
   add(buffer: Uint8Array, start: number, end: number): void {
-    const reader = new Reader(buffer, start, end);
-    let type = 0;
-    let term = 0;
-    let index = 0;
-    let dataStart = end;
-    let dataEnd = end;
-    while (!reader.done) {
-      const tag = reader.varint('Entry tag');
-      if (tag === 0x08) type = reader.varint('Entry.Type');
-      else if (tag === 0x10) term = reader.varint('Entry.Term');
-      else if (tag === 0x18) index = reader.varint('Entry.Index');
-      else if (tag === 0x22) {
-        dataEnd = reader.lengthEnd('Entry.Data');
-        dataStart = reader.at;
-        reader.at = dataEnd;
-      } else reader.skip(tag);
-    }
-    if (type > 2) throw new DecodeError(`Entry.Type ${type} is not known`);
+    const { fields } = this;
+    fields.parse(buffer, start, end);
+    const { type, term, index, dataStart, dataEnd } = fields;
     this.lastSeen = index;
     if (index <= this.after) return;
     if (index > this.last + 1) {
