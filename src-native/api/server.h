@@ -154,6 +154,8 @@ class Server : public std::enable_shared_from_this<Server> {
   std::mutex mutex_;
   std::condition_variable event_wake_;
   bool reader_active_ = false;
+  // Somebody waits to drain the ring: nobody else starts to read it.
+  bool drain_pending_ = false;
   bool events_over_ = false;
   EventQueue queue_;
   RequestTable requests_;

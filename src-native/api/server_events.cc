@@ -58,7 +58,7 @@ void Server::pump(std::unique_lock<std::mutex>& lock, const Deadline& deadline, 
   while (!done()) {
     if (has_passed(deadline)) return;
     std::shared_ptr<Channel> channel;
-    if (may_read && !reader_active_ && !queue_.is_full()) channel = current_channel();
+    if (may_read && !reader_active_ && !drain_pending_ && !queue_.is_full()) channel = current_channel();
     if (channel != nullptr && !channel->is_dead()) {
       reader_active_ = true;
       lock.unlock();
@@ -105,11 +105,13 @@ void Server::read_events(const std::shared_ptr<Channel>& channel, const Deadline
 }
 
 void Server::drain_events(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Channel>& channel) {
+  drain_pending_ = true;
   while (reader_active_) {
     channel->events.interrupt();
     event_wake_.wait_for(lock, kTakeOverAfter);
   }
   reader_active_ = true;
+  drain_pending_ = false;
   lock.unlock();
   Record record;
   while (channel->events.peek(&record) == ReadResult::kRecord && handle_event_record(channel, record)) {
