@@ -157,7 +157,8 @@ export class Cluster {
       Object.assign(silenced, { port: new FakeHost() });
       await silenced.stop(false).catch(() => undefined);
     }
-    if (how.keepsState !== true) member.host.forget();
+    if (how.keepsState === true) member.host.engineDied();
+    else member.host.forget();
   }
 
   /** One millisecond, with everything that it brings. */

@@ -1,4 +1,3 @@
-import { ErrorCode } from '../../src-ts/core/codes.generated.ts';
 import { EntryType, type EntryBatch } from '../../src-ts/core/entry-batch.ts';
 import type { StateType } from '../../src-ts/core/types.ts';
 import type {
@@ -124,9 +123,9 @@ export class FakeHost implements StateMachinePort {
     this.states.length = 0;
   }
 
-  codes(): Map<number, ErrorCode> {
-    const codes = new Map<number, ErrorCode>();
-    for (const [sequence, outcomes] of this.results) codes.set(sequence, outcomes[0]!.code);
-    return codes;
+  /** Its facade tells a host that lives on that the state is Follower again. */
+  engineDied(): void {
+    this.queue = [];
+    this.states.length = 0;
   }
 }
