@@ -1,0 +1,60 @@
+import { randomInt } from 'node:crypto';
+import type { Logger } from '../core/api.ts';
+import type { Clock, ServerEnvironment } from '../server/api.ts';
+import type { NativeBinding } from '../storage/native-binding.ts';
+import { NodeDisk } from '../storage/node-disk.ts';
+import { createTransport, ListenerTable } from '../transport/rafthttp.ts';
+
+const clock: Clock = {
+  now: () => performance.now(),
+  setTimer: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    return {
+      cancel: () => {
+        clearTimeout(timer);
+      },
+    };
+  },
+};
+
+const random = (bound: number): number => randomInt(bound);
+
+/** What a server needs of this machine; servers of one engine share listening addresses. */
+export class NodeEnvironment {
+  private readonly listeners = new ListenerTable();
+  private readonly disk: NodeDisk;
+  private readonly binding: NativeBinding;
+  private readonly version: string;
+
+  constructor(binding: NativeBinding, version: string) {
+    this.binding = binding;
+    this.disk = new NodeDisk(binding);
+    this.version = version;
+  }
+
+  for(logger: Logger): ServerEnvironment {
+    return {
+      disk: this.disk,
+      binding: this.binding,
+      clock,
+      random,
+      logger,
+      createTransport: (config, members, events) => {
+        const own = config.peers.find((peer) => peer.id === config.id);
+        return createTransport({
+          clusterId: config.clusterId,
+          id: config.id,
+          localUrl: own?.url ?? '',
+          peers: members,
+          events,
+          clock,
+          random,
+          logger,
+          listeners: this.listeners,
+        });
+      },
+      runtime: this.binding.runtime(),
+      version: this.version,
+    };
+  }
+}

@@ -1,0 +1,108 @@
+import type { Proposals } from '../core/entry-batch.ts';
+import { RecordFlag, RecordType } from './protocol.generated.ts';
+import type { Region } from './region.ts';
+import type { RingReader } from './ring-reader.ts';
+
+/** Proposals handed over at a time. */
+const MAX_COUNT = 16_384;
+
+export interface ProposalTarget {
+  readonly acceptsProposals: boolean;
+  propose(proposals: Proposals, sequences: Float64Array): void;
+}
+
+/**
+ * Takes proposals out of the submit ring: all that are there become one batch that still lies in the ring, so that the
+ * only copy is the one that the core makes when it encodes the entries.
+ */
+export class SubmitDrain {
+  private readonly region: Region;
+  private readonly reader: RingReader;
+  private readonly maxProposalBytes: number;
+  private readonly starts = new Uint32Array(MAX_COUNT);
+  private readonly ends = new Uint32Array(MAX_COUNT);
+  private readonly sequences = new Float64Array(MAX_COUNT);
+  private count = 0;
+  /** A proposal that comes in chunks. */
+  private large: Uint8Array | null = null;
+  private largeUsed = 0;
+
+  constructor(region: Region, reader: RingReader, maxProposalBytes: number) {
+    this.region = region;
+    this.reader = reader;
+    this.maxProposalBytes = maxProposalBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.reader.isEmpty;
+  }
+
+  /** Returns whether anything was taken. */
+  drain(target: ProposalTarget): boolean {
+    let worked = false;
+    while (target.acceptsProposals && this.reader.next()) {
+      worked = true;
+      const { reader } = this;
+      if (reader.type !== RecordType.PROPOSE) throw reader.broken(`record type ${reader.type}`);
+      if (reader.continues || reader.hasMore) this.addChunk(target);
+      else {
+        this.large = null;
+        this.starts[this.count] = reader.dataAt;
+        this.ends[this.count] = reader.dataAt + reader.length;
+        this.sequences[this.count++] = this.wanted();
+        if (this.count === MAX_COUNT) this.hand(target);
+      }
+    }
+    this.hand(target);
+    return worked;
+  }
+
+  private wanted(): number {
+    return (this.reader.flags & RecordFlag.WANT_COMPLETION) !== 0 ? this.reader.id : -1;
+  }
+
+  private hand(target: ProposalTarget): void {
+    const { count } = this;
+    if (count > 0) {
+      this.count = 0;
+      target.propose(
+        {
+          count,
+          bytes: this.region.bytes,
+          starts: this.starts.subarray(0, count),
+          ends: this.ends.subarray(0, count),
+          types: null,
+        },
+        this.sequences.subarray(0, count),
+      );
+    }
+    this.reader.release();
+  }
+
+  private addChunk(target: ProposalTarget): void {
+    const { reader } = this;
+    // What came before it goes first.
+    if (this.count > 0) this.hand(target);
+    if (!reader.continues) {
+      if (reader.total > this.maxProposalBytes) throw reader.broken(`a proposal of ${reader.total} bytes`);
+      this.large = new Uint8Array(reader.total);
+      this.largeUsed = 0;
+    }
+    const { large } = this;
+    if (large === null || reader.total !== large.length || this.largeUsed + reader.length > large.length) {
+      throw reader.broken('chunks of a proposal do not fit together');
+    }
+    large.set(this.region.bytes.subarray(reader.dataAt, reader.dataAt + reader.length), this.largeUsed);
+    this.largeUsed += reader.length;
+    const sequence = this.wanted();
+    const last = !reader.hasMore;
+    reader.release();
+    if (!last) return;
+    if (this.largeUsed !== large.length) throw reader.broken('a proposal ended early');
+    this.large = null;
+    target.propose(
+      { count: 1, bytes: large, starts: Uint32Array.of(0), ends: Uint32Array.of(large.length), types: null },
+      Float64Array.of(sequence),
+    );
+  }
+}

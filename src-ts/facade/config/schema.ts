@@ -1,0 +1,163 @@
+import { isLosslessNumber } from 'lossless-json';
+import { z } from 'zod';
+import { FIELDS, type Field } from './fields.ts';
+import { peerUrlProblem } from './peer-url.ts';
+
+const LARGEST_ID = 2n ** 64n - 1n;
+
+function fail(context: z.RefinementCtx, message: string): typeof z.NEVER {
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+}
+
+/** Every JSON number arrives as its text, so that ids keep all their digits. */
+function numberText(value: unknown): string | null {
+  return isLosslessNumber(value) ? value.value : null;
+}
+
+function idSchema(zeroAllowed: boolean) {
+  return z.unknown().transform((value, context): bigint => {
+    const text = numberText(value);
+    if (text === null || !/^\d+$/.test(text))
+      return fail(context, 'must be a whole number, not negative, without quotes');
+    const id = BigInt(text);
+    if (id > LARGEST_ID) return fail(context, `is ${text}, above 2^64-1`);
+    if (id === 0n && !zeroAllowed) return fail(context, 'must not be 0');
+    return id;
+  });
+}
+
+function integerSchema(minimum: number, maximum: number, unit: string) {
+  return z.unknown().transform((value, context): number => {
+    const text = numberText(value);
+    const number = text === null ? Number.NaN : Number(text);
+    if (!Number.isInteger(number)) return fail(context, `must be a whole number (${unit})`);
+    if (number < minimum || number > maximum) {
+      return fail(context, `is ${text}, outside ${minimum}..${maximum} (${unit})`);
+    }
+    return number;
+  });
+}
+
+function textSchema(choices: readonly string[] | undefined, mayBeEmpty: boolean) {
+  return z.unknown().transform((value, context): string => {
+    if (typeof value !== 'string') return fail(context, 'must be text in quotes');
+    if (value === '' && !mayBeEmpty) return fail(context, 'must not be empty');
+    if (value.includes('\0')) return fail(context, 'must not contain a zero byte');
+    if (choices !== undefined && !choices.includes(value)) {
+      return fail(
+        context,
+        `is "${value}"; use one of: ${choices.filter((choice) => choice !== '').join(', ')}`,
+      );
+    }
+    return value;
+  });
+}
+
+const booleanSchema = z.unknown().transform((value, context): boolean => {
+  if (typeof value !== 'boolean') return fail(context, 'must be true or false');
+  return value;
+});
+
+const urlSchema = z.unknown().transform((value, context): string => {
+  if (typeof value !== 'string') return fail(context, 'must be text in quotes: "http://host:port"');
+  const problem = peerUrlProblem(value);
+  return problem === null ? value.replace(/\/$/, '') : fail(context, `"${value}" ${problem}`);
+});
+
+const peerSchema = z.object(
+  { id: idSchema(false), url: urlSchema },
+  'must be an object {"id": number, "url": text}',
+);
+
+const peersSchema = z
+  .array(peerSchema, 'must be a list of {"id", "url"}')
+  .min(1, 'must name at least this node')
+  .superRefine((peers, context) => {
+    const ids = new Map<bigint, number>();
+    const urls = new Map<string, number>();
+    peers.forEach((peer, i) => {
+      const sameId = ids.get(peer.id);
+      const sameUrl = urls.get(peer.url);
+      if (sameId !== undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: [i, 'id'],
+          message: `is ${peer.id}, the id of peers[${sameId}] too`,
+        });
+      }
+      if (sameUrl !== undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: [i, 'url'],
+          message: `is "${peer.url}", the URL of peers[${sameUrl}] too`,
+        });
+      }
+      ids.set(peer.id, i);
+      urls.set(peer.url, i);
+    });
+  });
+
+function schemaOf(field: Field): z.ZodType {
+  switch (field.kind) {
+    case 'integer':
+      return integerSchema(field.minimum, field.maximum, field.unit);
+    case 'boolean':
+      return booleanSchema;
+    case 'id':
+      return idSchema(field.zeroAllowed);
+    case 'path':
+    case 'text':
+      return textSchema(field.choices, field.default !== null);
+    case 'peers':
+      return peersSchema;
+  }
+}
+
+/** A configuration whose every key stands alone; rules between keys are parseConfig's. */
+export interface RawConfig {
+  readonly id: bigint;
+  readonly cluster_id: bigint;
+  readonly waldir: string;
+  readonly snapdir: string;
+  readonly peers: readonly { readonly id: bigint; readonly url: string }[];
+  readonly join: boolean;
+  readonly tickms: number;
+  readonly election_tick: number;
+  readonly heartbeat_tick: number;
+  readonly boostrap_timeout: number;
+  readonly snap_count: number;
+  readonly snapshot_entries: number;
+  readonly manual_snap: boolean;
+  readonly max_size_per_msg: number;
+  readonly max_inflight_msgs: number;
+  readonly max_snap_files: number;
+  readonly max_wal_files: number;
+  readonly purge_file_interval: number;
+  readonly pre_vote: boolean;
+  readonly check_quorum: boolean;
+  readonly max_proposal_bytes: number;
+  readonly runtime: string;
+  readonly node_path: string;
+  readonly strict: boolean;
+}
+
+/** zod speaks of types when a key is missing; people of keys. */
+function required(schema: z.ZodType): z.ZodType {
+  return z.preprocess((value, context) => {
+    if (value === undefined) context.addIssue({ code: 'custom', message: 'is required' });
+    return value;
+  }, schema);
+}
+
+function build(): z.ZodType<RawConfig> {
+  const shape: Record<string, z.ZodType> = {};
+  for (const [name, field] of Object.entries(FIELDS) as [string, Field][]) {
+    const schema = schemaOf(field);
+    const fallback = 'default' in field ? field.default : null;
+    shape[name] = fallback === null ? required(schemaOf(field)) : schemaOf(field).default(fallback);
+  }
+  return z.object(shape) as unknown as z.ZodType<RawConfig>;
+}
+
+export const configSchema = build();
