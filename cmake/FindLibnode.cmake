@@ -19,14 +19,19 @@ else()
   set(Libnode_RELOCATED FALSE)
 endif()
 
+# By its run-time name: the link without a number is in the development package only.
+find_library(Libuv_LIBRARY NAMES libuv.so.1 PATHS "${Libnode_ROOT}/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+
 include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(Libnode REQUIRED_VARS Libnode_LIBRARY Libnode_INCLUDE_DIR Libuv_INCLUDE_DIR)
-mark_as_advanced(Libnode_LIBRARY Libnode_INCLUDE_DIR Libuv_INCLUDE_DIR)
+find_package_handle_standard_args(Libnode REQUIRED_VARS Libnode_LIBRARY Libnode_INCLUDE_DIR Libuv_LIBRARY
+  Libuv_INCLUDE_DIR)
+mark_as_advanced(Libnode_LIBRARY Libnode_INCLUDE_DIR Libuv_LIBRARY Libuv_INCLUDE_DIR)
 
 if(Libnode_FOUND AND NOT TARGET Libnode::Libnode)
   get_filename_component(Libnode_LIBRARY_DIR "${Libnode_LIBRARY}" DIRECTORY)
   add_library(Libnode::Libnode SHARED IMPORTED)
   set_target_properties(Libnode::Libnode PROPERTIES
     IMPORTED_LOCATION "${Libnode_LIBRARY}"
+    INTERFACE_LINK_LIBRARIES "${Libuv_LIBRARY}"
     INTERFACE_INCLUDE_DIRECTORIES "${Libnode_INCLUDE_DIR};${Libuv_INCLUDE_DIR}")
 endif()

@@ -1,10 +1,11 @@
 # libpolyraft-node.so: Node inside the host's process. The library loads it on demand; nothing links to it.
 
-file(GLOB polyraft_embedded_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded*.cc")
+set(polyraft_embedded_sources "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded.cc"
+  "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded_scripts.cc")
 
-if(Libnode_FOUND AND polyraft_embedded_sources AND NOT POLYRAFT_SANITIZE)
+if(Libnode_FOUND AND NOT POLYRAFT_SANITIZE)
   add_library(polyraft-node MODULE ${polyraft_embedded_sources} ${polyraft_addon_sources})
-  target_link_libraries(polyraft-node PRIVATE polyraft-compile Libnode::Libnode uv)
+  target_link_libraries(polyraft-node PRIVATE polyraft-compile Libnode::Libnode)
   target_include_directories(polyraft-node SYSTEM PRIVATE "${polyraft_node_addon_api}")
   target_link_directories(polyraft-node PRIVATE "${Libnode_LIBRARY_DIR}")
   target_compile_definitions(polyraft-node PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED

@@ -1,8 +1,8 @@
 # Native tests: every directory of test/native is one GoogleTest program.
 #   test/native/<room>/*.cc, *.c          the tests
 #   test/native/<room>/programs/*.c, *.cc one program each, started by the tests as a host process of its own
-# Tests find what was built through the environment: POLYRAFT_BUILD_DIR (this build tree) and POLYRAFT_PROGRAM_DIR
-# (the room's programs). The room `bridge` is linked with what libpolyraft.so hides; the others use it from outside.
+# Two macros, strings, tell the tests where what was built lies: POLYRAFT_BUILD_DIR (this build tree) and
+# POLYRAFT_PROGRAM_DIR (the room's programs). The room `bridge` is linked with what libpolyraft.so hides; the others use it from outside.
 
 enable_testing()
 find_package(GTest REQUIRED)
@@ -25,6 +25,8 @@ foreach(room_dir ${polyraft_test_rooms})
   target_link_libraries(test-${room} PRIVATE polyraft-compile GTest::gtest GTest::gtest_main
     nlohmann_json::nlohmann_json)
   target_include_directories(test-${room} PRIVATE "${CMAKE_SOURCE_DIR}/test/native")
+  target_compile_definitions(test-${room} PRIVATE
+    POLYRAFT_BUILD_DIR="${CMAKE_BINARY_DIR}" POLYRAFT_PROGRAM_DIR="${program_dir}")
   set_target_properties(test-${room} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${program_dir}")
   if(room STREQUAL "bridge")
     if(TARGET polyraft-objects)
@@ -47,6 +49,5 @@ foreach(room_dir ${polyraft_test_rooms})
   endforeach()
 
   gtest_discover_tests(test-${room} TEST_PREFIX "${room}." DISCOVERY_MODE PRE_TEST PROPERTIES
-    ENVIRONMENT "POLYRAFT_BUILD_DIR=${CMAKE_BINARY_DIR};POLYRAFT_PROGRAM_DIR=${program_dir}"
     TIMEOUT 300 LABELS ${room})
 endforeach()

@@ -4,6 +4,7 @@
 // as they are, and what ends the engine does not end the host. What V8 calls a fatal error (an allocation
 // that fails although the heap's limit has been raised) does: docs name the process runtime for hosts that
 // must survive that, too.
+#include <dlfcn.h>
 #include <errno.h>
 #include <node.h>
 #include <node_api.h>
@@ -55,15 +56,27 @@ void initialise_v8() {
   v8::V8::Initialize();
 }
 
+// OpenSSL would take itself apart in an exit handler, which may come before ours when the engine's thread
+// still uses it. Without one it is left to the end of the process. Where the host has initialised OpenSSL,
+// its handler comes after ours.
+void keep_openssl_at_exit() {
+  using Initialise = int (*)(uint64_t options, const void* settings);
+  constexpr uint64_t kNoExitHandler = 0x00080000;  // OPENSSL_INIT_NO_ATEXIT
+  const auto initialise = reinterpret_cast<Initialise>(dlsym(RTLD_DEFAULT, "OPENSSL_init_crypto"));
+  if (initialise != nullptr) initialise(kNoExitHandler, nullptr);
+}
+
 // Once a process, after V8.
 bool initialise_node(std::string* problem) {
+  keep_openssl_at_exit();
   // Warnings would be printed to the host's standard error.
   const std::vector<std::string> arguments = {"polyraft", "--no-warnings"};
   namespace flags = node::ProcessInitializationFlags;
   const auto chosen = static_cast<flags::Flags>(
       flags::kNoStdioInitialization | flags::kNoDefaultSignalHandling | flags::kNoInitializeV8 |
       flags::kNoInitializeNodeV8Platform | flags::kDisableNodeOptionsEnv | flags::kNoAdjustResourceLimits |
-      flags::kNoUseLargePages | flags::kNoPrintHelpOrVersionOutput | flags::kNoParseGlobalDebugVariables);
+      flags::kNoUseLargePages | flags::kNoPrintHelpOrVersionOutput | flags::kNoParseGlobalDebugVariables |
+      flags::kNoInitOpenSSL);
   const std::unique_ptr<node::InitializationResult> result =
       node::InitializeOncePerProcess(arguments, chosen);
   if (!result->early_return() && result->errors().empty()) return true;
@@ -98,10 +111,15 @@ class Engine {
 
  private:
   void run();
+  void run_loop();
   bool run_environment(uv_loop_t* loop, v8::Isolate* isolate);
   v8::MaybeLocal<v8::Value> run_bundle(const node::StartExecutionCallbackInfo& info);
   size_t on_near_heap_limit(size_t current);
   void tell_heap_nearly_full();
+  bool was_stopped() {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    return stopping_;
+  }
   // The first reason counts.
   void note_end(int code, const std::string& reason);
 
@@ -111,6 +129,8 @@ class Engine {
   std::string bundle_text_;
   pthread_t thread_{};
   bool started_ = false;
+  std::condition_variable initialised_;
+  enum class Initialisation { kRunning, kSucceeded, kFailed } initialisation_ = Initialisation::kRunning;
   bool stopping_ = false;
   // Not while it is being made or taken down.
   node::Environment* environment_ = nullptr;
@@ -130,10 +150,6 @@ class Engine {
 Engine* engine() {
   static auto* const the_engine = new Engine;
   return the_engine;
-}
-
-void stop_engine_for_exit() {
-  engine()->stop_for_exit();
 }
 
 // Signals are blocked in the thread, and so in all threads that Node starts from it: a signal for the process
@@ -156,7 +172,7 @@ int create_blocked_thread(pthread_t* thread, void* (*entry)(void*), void* argume
 }
 
 int Engine::start(const polyraft_plugin_start& request, std::string* problem) {
-  const std::lock_guard<std::mutex> hold(mutex_);
+  std::unique_lock<std::mutex> hold(mutex_);
   if (started_) {
     *problem = "the embedded engine has been started before; it runs at most once in a process";
     return RAFT_ERR_RUNTIME;
@@ -174,7 +190,6 @@ int Engine::start(const polyraft_plugin_start& request, std::string* problem) {
   bundle_text_ = content.str();
   engine::set_engine_host(
       {static_cast<uint8_t*>(request.region), request.region_bytes, request.doorbell_fd, "embedded"});
-  atexit(stop_engine_for_exit);
   const auto entry = [](void* self) -> void* {
     static_cast<Engine*>(self)->run();
     return nullptr;
@@ -185,7 +200,12 @@ int Engine::start(const polyraft_plugin_start& request, std::string* problem) {
     return RAFT_ERR_RUNTIME;
   }
   started_ = true;
-  return RAFT_OK;
+  // Node registers exit handlers when it is initialised. Ours comes after that, so that it runs before them.
+  initialised_.wait(hold, [this] { return initialisation_ != Initialisation::kRunning; });
+  atexit([] { engine()->stop_for_exit(); });
+  if (initialisation_ == Initialisation::kSucceeded) return RAFT_OK;
+  *problem = end_reason_;
+  return RAFT_ERR_RUNTIME;
 }
 
 void Engine::stop() {
@@ -199,8 +219,7 @@ void Engine::stop_for_exit() {
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     if (!started_ || pthread_equal(pthread_self(), thread_) != 0) return;
-    // There are two exit handlers; the first that comes does the work.
-    if (host_exits_.exchange(true)) return;
+    host_exits_ = true;
   }
   stop();
   timespec limit{};
@@ -221,39 +240,43 @@ void Engine::run() {
   pthread_setname_np(pthread_self(), "polyraft-engine");
   initialise_v8();
   std::string problem;
-  if (!initialise_node(&problem)) {
-    note_end(kExitCodeFailed, problem);
-  } else {
-    // Once more, so that it runs before the exit handlers that Node's initialisation has registered.
-    atexit(stop_engine_for_exit);
-    uv_loop_t loop;
-    const int error = uv_loop_init(&loop);
-    if (error != 0) {
-      note_end(kExitCodeFailed, std::string("the event loop cannot be made: ") + uv_strerror(error));
-    } else {
-      isolate_ = v8::Isolate::Allocate();
-      platform->RegisterIsolate(isolate_, &loop);
-      v8::Isolate::CreateParams parameters;
-      parameters.array_buffer_allocator_shared = node::ArrayBufferAllocator::Create();
-      parameters.constraints.ConfigureDefaults(uv_get_total_memory(), 0);
-      if (heap_bytes_max() != 0)
-        parameters.constraints.set_max_old_generation_size_in_bytes(heap_bytes_max());
-      v8::Isolate::Initialize(isolate_, parameters);
-      node::SetIsolateUpForNode(isolate_);
-      if (!run_environment(&loop, isolate_))
-        note_end(kExitCodeFailed, "the engine's environment cannot be made");
-      bool unregistered = false;
-      platform->AddIsolateFinishedCallback(
-          isolate_, [](void* flag) { *static_cast<bool*>(flag) = true; }, &unregistered);
-      platform->UnregisterIsolate(isolate_);
-      isolate_->Dispose();
-      while (!unregistered) uv_run(&loop, UV_RUN_ONCE);
-      while (uv_loop_close(&loop) == UV_EBUSY) uv_run(&loop, UV_RUN_ONCE);
-    }
+  const bool succeeded = initialise_node(&problem);
+  if (!succeeded) note_end(kExitCodeFailed, problem);
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    initialisation_ = succeeded ? Initialisation::kSucceeded : Initialisation::kFailed;
   }
-  note_end(0, "the engine has ended");
-  if (host_exits_.load()) return;
-  request_.died(request_.context, exit_code_, end_reason_.c_str());
+  initialised_.notify_one();
+  if (!succeeded) return;
+
+  run_loop();
+  note_end(0, was_stopped() ? "the engine has been stopped" : "the engine has ended");
+  if (!host_exits_.load()) request_.died(request_.context, exit_code_, end_reason_.c_str());
+}
+
+void Engine::run_loop() {
+  uv_loop_t loop;
+  const int error = uv_loop_init(&loop);
+  if (error != 0) {
+    note_end(kExitCodeFailed, std::string("the event loop cannot be made: ") + uv_strerror(error));
+    return;
+  }
+  isolate_ = v8::Isolate::Allocate();
+  platform->RegisterIsolate(isolate_, &loop);
+  v8::Isolate::CreateParams parameters;
+  parameters.array_buffer_allocator_shared = node::ArrayBufferAllocator::Create();
+  parameters.constraints.ConfigureDefaults(uv_get_total_memory(), 0);
+  if (heap_bytes_max() != 0) parameters.constraints.set_max_old_generation_size_in_bytes(heap_bytes_max());
+  v8::Isolate::Initialize(isolate_, parameters);
+  node::SetIsolateUpForNode(isolate_);
+  if (!run_environment(&loop, isolate_)) note_end(kExitCodeFailed, "the engine's environment cannot be made");
+  bool unregistered = false;
+  platform->AddIsolateFinishedCallback(
+      isolate_, [](void* flag) { *static_cast<bool*>(flag) = true; }, &unregistered);
+  platform->UnregisterIsolate(isolate_);
+  isolate_->Dispose();
+  while (!unregistered) uv_run(&loop, UV_RUN_ONCE);
+  while (uv_loop_close(&loop) == UV_EBUSY) uv_run(&loop, UV_RUN_ONCE);
 }
 
 bool Engine::run_environment(uv_loop_t* loop, v8::Isolate* isolate) {

@@ -16,6 +16,14 @@ const { createRequire, isBuiltin } = nativeRequire('module');
 const { dirname } = nativeRequire('path');
 const { compileFunction } = nativeRequire('vm');
 
+// Node opens the standard streams when they are first looked at, be it to compare a socket with them, and makes pipes
+// non-blocking then: the host's. So there are none.
+const { Readable, Writable } = nativeRequire('stream');
+const nowhere = () => new Writable({ write: (_chunk, _encoding, done) => done() });
+for (const [name, value] of [['stdin', Readable.from([])], ['stdout', nowhere()], ['stderr', nowhere()]]) {
+  Object.defineProperty(process, name, { value, configurable: true, enumerable: true });
+}
+
 const fail = (error) => {
   let text = 'an exception that is no text';
   try {
