@@ -14,7 +14,10 @@ export interface DiskFile {
   sync(): Promise<void>;
   size(): Promise<number>;
   truncate(size: number): Promise<void>;
-  /** Extends the file to `size` with allocated space that reads as zeros; a file that is larger stays as it is. */
+  /**
+   * Extends the file to `size` with allocated space that reads as zeros; a file that is larger stays as it is. Writes up
+   * to the old size may overlap with it, writes beyond must wait.
+   */
   preallocate(size: number): Promise<void>;
   /** Takes an exclusive lock that ends with close (or the process); false when another open file holds it. */
   tryLock(): Promise<boolean>;

@@ -429,7 +429,12 @@ class MemoryHandle implements DiskFile {
 
   async preallocate(size: number): Promise<void> {
     this.check('preallocate');
+    const from = this.file.size;
     await this.disk.begin('preallocate', this.path, 0, this.generation);
+    if (size <= from) return;
+    // Zeros are written over whatever got there meanwhile: who wrote there did not wait.
+    const end = Math.min(size, this.file.size);
+    if (end > from) this.file.write(new Uint8Array(end - from), 0, end - from, from);
     if (size <= this.file.size) return;
     this.disk.checkSpace(this.path, size - this.file.size);
     this.file.resize(size);

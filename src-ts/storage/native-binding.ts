@@ -47,6 +47,8 @@ export interface StorageBinding {
   lockFile(fd: number): number;
   /** fallocate of [0, size) that extends the file and zero-fills it. Returns errno. */
   preallocate(fd: number, size: number): number;
+  /** The same on a thread of its own; callback(errno, syscall). Writes beyond the file's old size must wait for it. */
+  preallocateInBackground(fd: number, size: number, callback: (errno: number, syscall: string) => void): void;
 }
 
 /** The engine's end of the bridge. */

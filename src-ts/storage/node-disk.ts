@@ -120,13 +120,15 @@ class NodeFile implements DiskFile {
   async preallocate(size: number): Promise<void> {
     const from = await this.size();
     if (from >= size) return;
-    if (this.binding !== null) {
-      const errno = this.binding.preallocate(this.handle.fd, size);
-      if (errno === 0) return;
-      const name = errnoName(errno);
-      if (name !== 'EOPNOTSUPP' && name !== 'ENOTSUP' && name !== 'EINTR') {
-        throw new DiskError('fallocate', this.path, name);
-      }
+    const { binding } = this;
+    if (binding !== null) {
+      await new Promise<void>((resolve, reject) => {
+        binding.preallocateInBackground(this.handle.fd, size, (errno, syscall) => {
+          if (errno === 0) resolve();
+          else reject(new DiskError(syscall, this.path, errnoName(errno)));
+        });
+      });
+      return;
     }
     const zeros = new Uint8Array(Math.min(size - from, ZERO_CHUNK_BYTES));
     for (let at = from; at < size; at += zeros.length) {

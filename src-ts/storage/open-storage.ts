@@ -20,7 +20,7 @@ import {
 } from './types.ts';
 import { createWal, openWal, type OpenedWal, UnknownSnapshotError, walExists } from './wal/open-wal.ts';
 import { checkWalIdentity, encodeWalMetadata } from './wal/wal-metadata.ts';
-import { SEGMENT_BYTES, type WalSettings } from './wal/write-ahead-log.ts';
+import { ALLOCATE_STEP_BYTES, SEGMENT_BYTES, type WalSettings } from './wal/write-ahead-log.ts';
 
 export interface StorageOptions {
   readonly disk: Disk;
@@ -96,6 +96,7 @@ export async function openStorage(options: StorageOptions): Promise<OpenedStorag
       logger,
       binding: options.binding,
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      allocateStepBytes: ALLOCATE_STEP_BYTES,
       inlineBytesMax: options.inlineBytesMax ?? 0,
     };
     const identity = { nodeId: options.nodeId, clusterId: options.clusterId };

@@ -34,6 +34,7 @@ export function walSettings(disk: Disk, overrides: Partial<WalSettings> = {}): W
     logger: recordingLogger(),
     binding: null,
     segmentBytes: 16_384,
+    allocateStepBytes: 1 << 20,
     inlineBytesMax: 0,
     ...overrides,
   };

@@ -77,9 +77,11 @@ class Harness {
   private untilCrash: number;
 
   private readonly directoryIsThere: boolean;
+  private readonly allocateStepBytes: number;
 
   constructor(seed: number, crashes: readonly number[], powerFails: boolean) {
     this.random = randomFrom(seed);
+    this.allocateStepBytes = [1 << 20, 2048, 5000][seed % 3]!;
     this.directoryIsThere = seed % 2 === 1;
     this.crashes = [...crashes];
     this.powerFails = powerFails;
@@ -104,7 +106,7 @@ class Harness {
     for (;;) {
       await this.settle();
       const disk = this.disk.mount();
-      const settings = walSettings(disk);
+      const settings = walSettings(disk, { allocateStepBytes: this.allocateStepBytes });
       // A log is created differently where its directory is there already.
       await disk.makeDirectory(this.directoryIsThere ? '/data/wal' : '/data', 0o700);
       await disk.syncDirectory('/').catch(() => undefined);

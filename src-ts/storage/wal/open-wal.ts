@@ -47,7 +47,8 @@ export async function createWal(settings: WalSettings, metadata: Uint8Array): Pr
   const file = await disk.open(join(home, isThere ? '0.tmp' : segment.name), 'create-exclusive', 0o600);
   try {
     if (!(await file.tryLock())) throw new LockedError(`${file.path} is locked by another process`);
-    await file.preallocate(settings.segmentBytes);
+    const allocated = Math.min(settings.segmentBytes, settings.allocateStepBytes);
+    await file.preallocate(allocated);
     const chain = new Uint32Array(1);
     const frames = new FrameBuffer(binding, crc32cWith(binding));
     frames.addRecord(RecordType.Crc, null, chain);
@@ -65,6 +66,7 @@ export async function createWal(settings: WalSettings, metadata: Uint8Array): Pr
       lastIndex: 0,
       chain: chain[0]!,
       offset: frames.length,
+      allocated,
     };
     const wal = new SegmentedLog(settings, [{ ...segment, file }], position);
     const contents = { metadata, hardState: position.hardState, batches: [], cutBytes: 0 };
@@ -138,6 +140,7 @@ export async function openWal(
       lastIndex: lastIndexOf(reading),
       chain: reading.chain,
       offset: reading.tailOffset,
+      allocated: await files[files.length - 1]!.size(),
     });
     const contents = { metadata, hardState: reading.hardState, batches: reading.entries.finish(), cutBytes };
     await removeLeftovers(settings);
@@ -223,7 +226,7 @@ async function cleanTail(
     }
   }
   try {
-    await file.preallocate(settings.segmentBytes);
+    await file.preallocate(Math.min(settings.segmentBytes, tailOffset + settings.allocateStepBytes));
   } catch (error) {
     logger.warning(`waldir ${directory}: no space ahead of need: ${String(error)}`);
   }

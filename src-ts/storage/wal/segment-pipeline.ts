@@ -6,14 +6,14 @@ import { LockedError } from '../types.ts';
 export class SegmentPipeline {
   private readonly disk: Disk;
   private readonly directory: string;
-  private readonly segmentBytes: number;
+  private readonly allocateBytes: number;
   private prepared: { readonly path: string; readonly file: Promise<DiskFile> } | null = null;
   private count = 0;
 
-  constructor(disk: Disk, directory: string, segmentBytes: number) {
+  constructor(disk: Disk, directory: string, allocateBytes: number) {
     this.disk = disk;
     this.directory = directory;
-    this.segmentBytes = segmentBytes;
+    this.allocateBytes = allocateBytes;
   }
 
   /** Begins to prepare a file, unless one is prepared. A failure shows in `take`. */
@@ -46,7 +46,7 @@ export class SegmentPipeline {
     const file = await this.disk.open(path, 'create-exclusive', 0o600);
     try {
       if (!(await file.tryLock())) throw new LockedError(`${path} is locked by another process`);
-      await file.preallocate(this.segmentBytes);
+      await file.preallocate(this.allocateBytes);
       // Without this the first sync of the new segment pays for the allocation.
       await file.sync();
     } catch (error) {

@@ -15,6 +15,8 @@ import { encodeWalSnapshot, RecordType } from './wal-record.ts';
 
 /** etcd's: 64 million bytes. A segment is cut when the write that passes this size is done. */
 export const SEGMENT_BYTES = 64_000_000;
+/** Default of WalSettings.allocateStepBytes. */
+export const ALLOCATE_STEP_BYTES = 4 << 20;
 /** Frames that need no sync wait for company up to this size. */
 const LAZY_BYTES_MAX = 64 << 10;
 /** Buffers kept for reuse: one that is written, one that fills, one at a cut. */
@@ -26,6 +28,8 @@ export interface WalSettings {
   readonly logger: Logger;
   readonly binding: StorageBinding | null;
   readonly segmentBytes: number;
+  /** A segment is extended with zeros in steps of this size, ahead of its frames: a small log stays small on the disk. */
+  readonly allocateStepBytes: number;
   /** A write of at most this size is made on the calling thread when nothing else is under way; 0 is never. */
   readonly inlineBytesMax: number;
 }
@@ -38,6 +42,8 @@ export interface WalPosition {
   readonly lastIndex: number;
   readonly chain: number;
   readonly offset: number;
+  /** Size of the last segment's file. */
+  readonly allocated: number;
 }
 
 export interface OpenSegment extends SegmentName {
@@ -76,6 +82,11 @@ export class SegmentedLog implements WriteAheadLog {
   private sequence: number;
   private offset: number;
 
+  /** Size of the last segment's file. Frames beyond it wait for an extension that is under way. */
+  private allocated: number;
+  private extending: Promise<void> | null = null;
+  private extendable = true;
+
   private filling: Unit | null = null;
   /** Units closed by a cut: at most one a cut, and a cut follows segmentBytes of frames. */
   private readonly closed: Unit[] = [];
@@ -90,7 +101,7 @@ export class SegmentedLog implements WriteAheadLog {
   constructor(settings: WalSettings, segments: readonly OpenSegment[], position: WalPosition) {
     this.settings = settings;
     this.crc32c = crc32cWith(settings.binding);
-    this.pipeline = new SegmentPipeline(settings.disk, settings.directory, settings.segmentBytes);
+    this.pipeline = new SegmentPipeline(settings.disk, settings.directory, this.firstAllocation);
     this.metadata = position.metadata;
     this.chain[0] = position.chain;
     this.segments = [...segments];
@@ -98,6 +109,11 @@ export class SegmentedLog implements WriteAheadLog {
     this.lastIndex = position.lastIndex;
     this.sequence = segments[segments.length - 1]!.sequence;
     this.offset = position.offset;
+    this.allocated = position.allocated;
+  }
+
+  private get firstAllocation(): number {
+    return Math.min(this.settings.segmentBytes, this.settings.allocateStepBytes);
   }
 
   get statistics(): WalStatistics {
@@ -246,6 +262,7 @@ export class SegmentedLog implements WriteAheadLog {
     const end = unit.position + length;
     if (unit.begins !== null) await this.beginSegment(unit.begins, bytes, length);
     else {
+      if (end > this.allocated) await this.extending;
       const file = this.tail();
       const sync = unit.sync && !unit.ends;
       if (length <= this.settings.inlineBytesMax && this.filling === null) {
@@ -255,12 +272,40 @@ export class SegmentedLog implements WriteAheadLog {
       if (sync) this.syncs++;
     }
     this.writtenBytes += length;
+    this.allocated = Math.max(this.allocated, end);
     if (unit.ends) {
+      await this.extending;
       const file = this.tail();
       await file.truncate(end);
       await file.sync();
       this.syncs++;
-    } else if (2 * end >= this.settings.segmentBytes) this.pipeline.prepare();
+    } else {
+      this.extend(end);
+      if (2 * end >= this.settings.segmentBytes) this.pipeline.prepare();
+    }
+  }
+
+  /** Begins to extend the segment when half a step is left. */
+  private extend(end: number): void {
+    const { segmentBytes, allocateStepBytes, logger, directory } = this.settings;
+    if (this.extending !== null || !this.extendable) return;
+    if (this.allocated >= segmentBytes || this.allocated - end > allocateStepBytes / 2) return;
+    const target = Math.min(segmentBytes, this.allocated + allocateStepBytes);
+    this.extending = this.tail()
+      .preallocate(target)
+      .then(
+        () => {
+          this.allocated = Math.max(this.allocated, target);
+        },
+        (error: unknown) => {
+          // Frames may still find room; if not, their own write says so.
+          this.extendable = false;
+          logger.warning(`waldir ${directory}: no space ahead of need: ${String(error)}`);
+        },
+      )
+      .finally(() => {
+        this.extending = null;
+      });
   }
 
   private async beginSegment(name: SegmentName, bytes: Uint8Array, length: number): Promise<void> {
@@ -273,6 +318,8 @@ export class SegmentedLog implements WriteAheadLog {
       await disk.rename(file.path, path);
       await disk.syncDirectory(directory);
       this.segments.push({ ...name, file });
+      this.allocated = Math.max(length, this.firstAllocation);
+      this.extendable = true;
       logger.debug(`waldir ${directory}: new segment ${name.name}`);
     } catch (error) {
       await file.close().catch(() => undefined);
@@ -325,6 +372,7 @@ export class SegmentedLog implements WriteAheadLog {
       this.running ??= this.run();
     }
     await this.running;
+    await this.extending;
     const problems: unknown[] = this.failure === told ? [] : [this.failure];
     const attempt = async (action: () => Promise<void>): Promise<void> => {
       try {
