@@ -15,13 +15,8 @@ import { OUTCOMES_PATH, OutcomeSender } from './outcomes.ts';
 import { OutgoingStream, type OutgoingStreamOwner } from './outgoing-stream.ts';
 import { UrlPicker } from './peer-url.ts';
 import { Pipeline, type PostResult } from './pipeline.ts';
-import type {
-  ForwardedOutcome,
-  PeerStatus,
-  TransportClock,
-  TransportEvents,
-  TransportTimer,
-} from './types.ts';
+import type { ForwardedOutcome, PeerStatus, TransportClock, TransportEvents } from './types.ts';
+import { UnreachableReporter } from './unreachable-reporter.ts';
 
 const MSGAPP_BUFFER_BYTES = 256 * 1024;
 const MESSAGE_BUFFER_BYTES = 64 * 1024;
@@ -67,8 +62,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   private readonly stopping = new AbortController();
   private polyraft: boolean | null = null;
   private lastContactMs = -1;
-  private unreachableAt = Number.NEGATIVE_INFINITY;
-  private unreachableTimer: TransportTimer | null = null;
+  private readonly reporter: UnreachableReporter;
   private dialsFailed = 0;
   /** Set by the transport while the peer waits for its flush. */
   dirty = false;
@@ -85,6 +79,9 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
       maxSockets: limits.pipelineConnections + OTHER_CONNECTIONS,
       maxFreeSockets: 2,
     });
+    this.reporter = new UnreachableReporter(context.clock, context.timeouts.unreachableIntervalMs, () =>
+      context.events.unreachable(id),
+    );
     this.msgAppIn = this.incoming('msgapp');
     this.messageIn = this.incoming('message');
     this.pipeline = new Pipeline({
@@ -142,8 +139,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     this.messageOut?.close();
     this.msgAppOut = this.messageOut = null;
     this.pipeline.stop();
-    this.unreachableTimer?.cancel();
-    this.unreachableTimer = null;
+    this.reporter.stop();
     this.agent.destroy();
   }
 
@@ -283,16 +279,8 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     this.context.noise.warning(`${what} could not be sent to ${this.name}: ${error.message}`);
   }
 
-  /** At most one event an interval; one that comes too early follows at its end. */
   reportUnreachable(): void {
-    if (this.isStopped || this.unreachableTimer !== null) return;
-    const { clock, timeouts } = this.context;
-    const wait = Math.max(0, this.unreachableAt + timeouts.unreachableIntervalMs - clock.now());
-    this.unreachableTimer = clock.setTimer(wait, () => {
-      this.unreachableTimer = null;
-      this.unreachableAt = clock.now();
-      this.context.events.unreachable(this.id);
-    });
+    this.reporter.note();
   }
 
   // Streams that the peer has dialled
