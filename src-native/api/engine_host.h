@@ -41,7 +41,7 @@ class EngineHost {
   // An engine that lived shorter than this is restarted after a pause, which doubles up to the longest.
   static constexpr int kShortLifeMs = 1000;
   static constexpr int kPauseFirstMs = 50;
-  static constexpr int kPauseLongestMs = 2000;
+  static constexpr int kPauseLongestMs = 1000;
 
  private:
   enum class State { kIdle, kStarting, kRunning, kRestarting, kOver };

@@ -198,8 +198,13 @@ class FakeServer {
     if (wants_completion) complete(sequence, RAFT_OK, entries_.size());
   }
 
+  static void break_ring(const bridge::RingMemory& ring) {
+    ring.tail().fetch_sub(13);
+    ring.consumer_parked().store(0);
+    bridge::futex_wake_all(&ring.consumer_parked());
+  }
+
   void misbehave(const std::string& what, bool wants_completion, uint64_t sequence) {
-    const uint32_t nonsense = 0xfffffff3u;
     if (what == "!exit") _exit(3);
     if (what == "!hang") hung_ = true;
     if (what == "!silent") return;
@@ -207,8 +212,8 @@ class FakeServer {
     if (what == "!removed") event(RAFT_EVENT_REMOVED, entries_.size(), "");
     if (what == "!failed") event(RAFT_EVENT_SERVER_FAILED, RAFT_ERR_IO, "the disk is full");
     if (what == "!message") events_.send(protocol::kMESSAGE, next_message_++, "hello");
-    if (what == "!broken-apply") apply_ring_.tail().store(apply_ring_.tail().load() + nonsense);
-    if (what == "!broken-event") event_ring_.tail().store(event_ring_.tail().load() + nonsense);
+    if (what == "!broken-apply") break_ring(apply_ring_);
+    if (what == "!broken-event") break_ring(event_ring_);
     if (what == "!unknown-record") events_.send(999, 0, "?");
     if (what == "!gap") {
       entries_.push_back("skipped");
