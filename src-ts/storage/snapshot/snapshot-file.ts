@@ -124,7 +124,15 @@ export interface SnapshotFrame {
   readonly tail: Uint8Array;
 }
 
-export function frameSnapshot(metadata: SnapshotMetadata, dataBytes: number): SnapshotFrame {
+/**
+ * With `fixedHead` the head has the same size whatever the metadata is (its length field is a longer varint than needed),
+ * so that it can be put in place behind data that came before their metadata.
+ */
+export function frameSnapshot(
+  metadata: SnapshotMetadata,
+  dataBytes: number,
+  fixedHead = false,
+): SnapshotFrame {
   const tail = new Writer(128);
   tail.bytesField(0x12, encodeSnapshotMetadata(metadata));
   const dataHead = new Writer(16);
@@ -133,10 +141,24 @@ export function frameSnapshot(metadata: SnapshotMetadata, dataBytes: number): Sn
   head.byte(0x08);
   const crcOffset = head.at;
   head.raw(encodeCrc(0));
-  head.uintField(0x12, dataHead.at + dataBytes + tail.at);
+  const bodyBytes = dataHead.at + dataBytes + tail.at;
+  if (fixedHead) {
+    head.byte(0x12);
+    head.raw(encodeLongVarint(bodyBytes));
+  } else head.uintField(0x12, bodyBytes);
   const bodyOffset = head.at;
   head.raw(dataHead.finish());
   return { head: head.finish(), crcOffset, bodyOffset, tail: tail.finish() };
+}
+
+/** A varint of exactly eight bytes, enough for 2^53. */
+function encodeLongVarint(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  for (let i = 0; i < 8; i++) {
+    bytes[i] = (value % 128) | (i < 7 ? 128 : 0);
+    value = Math.floor(value / 128);
+  }
+  return bytes;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Crc32c } from '../crc32c.ts';
 import type { Disk, DiskFile } from '../disk.ts';
 import { type SnapshotFile, type SnapshotWriter, StorageError } from '../types.ts';
 import { encodeCrc, frameSnapshot, PIECE_BYTES, type SnapshotFrame } from './snapshot-file.ts';
-import type { SnapshotName } from './snapshot-name.ts';
+import { snapshotName, type SnapshotName } from './snapshot-name.ts';
 
 /** Data is gathered into pieces of PIECE_BYTES, and written out to the medium as it comes, so that commit is quick. */
 const SYNC_EVERY_BYTES = 32 * PIECE_BYTES;
@@ -14,7 +14,6 @@ const SYNC_EVERY_BYTES = 32 * PIECE_BYTES;
 export class SnapshotFileWriter implements SnapshotWriter {
   private readonly disk: Disk;
   private readonly directory: string;
-  private readonly target: SnapshotName;
   private readonly metadata: SnapshotMetadata;
   private readonly dataBytes: number;
   private readonly crc32c: Crc32c;
@@ -33,7 +32,6 @@ export class SnapshotFileWriter implements SnapshotWriter {
   private constructor(
     disk: Disk,
     directory: string,
-    target: SnapshotName,
     metadata: SnapshotMetadata,
     dataBytes: number,
     crc32c: Crc32c,
@@ -42,13 +40,12 @@ export class SnapshotFileWriter implements SnapshotWriter {
   ) {
     this.disk = disk;
     this.directory = directory;
-    this.target = target;
     this.metadata = metadata;
     this.dataBytes = dataBytes;
     this.crc32c = crc32c;
     this.committed = committed;
     this.file = file;
-    this.frame = frameSnapshot(metadata, dataBytes);
+    this.frame = frameSnapshot(metadata, dataBytes, metadata.index === 0);
     const { head, bodyOffset } = this.frame;
     this.crc = crc32c(0, head, bodyOffset, head.length);
     this.piece.set(head);
@@ -68,7 +65,7 @@ export class SnapshotFileWriter implements SnapshotWriter {
     const path = join(directory, `${target.name}.tmp`);
     if (await disk.exists(path)) await disk.remove(path);
     const file = await disk.open(path, 'create-exclusive', 0o644);
-    return new SnapshotFileWriter(disk, directory, target, metadata, dataBytes, crc32c, committed, file);
+    return new SnapshotFileWriter(disk, directory, metadata, dataBytes, crc32c, committed, file);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -102,28 +99,39 @@ export class SnapshotFileWriter implements SnapshotWriter {
     this.filled = 0;
   }
 
-  async commit(): Promise<SnapshotFile> {
+  async commit(known: SnapshotMetadata = this.metadata): Promise<SnapshotFile> {
     if (this.finished) throw new StorageError(`${this.file.path} is finished`);
     if (this.received !== this.dataBytes) {
       throw new StorageError(
         `${this.file.path}: ${this.received} bytes of data, ${this.dataBytes} announced`,
       );
     }
-    const { tail, crcOffset } = this.frame;
-    this.crc = this.crc32c(this.crc, tail, 0, tail.length);
-    await this.append(tail);
+    const frame = this.frameFor(known);
+    this.crc = this.crc32c(this.crc, frame.tail, 0, frame.tail.length);
+    await this.append(frame.tail);
     await this.flush();
-    const crc = encodeCrc(this.crc);
-    await this.file.write(crc, 0, crc.length, crcOffset, true);
+    const head = frame.head.slice();
+    head.set(encodeCrc(this.crc), frame.crcOffset);
+    await this.file.write(head, 0, head.length, 0, true);
     this.finished = true;
     await this.file.close();
-    const { name } = this.target;
+    const { name } = snapshotName(known.term, known.index);
     const path = join(this.directory, name);
     await this.disk.rename(this.file.path, path);
     await this.disk.syncDirectory(this.directory);
-    const file = { name, path, metadata: this.metadata, dataBytes: this.dataBytes };
+    const file = { name, path, metadata: known, dataBytes: this.dataBytes };
     this.committed(file);
     return file;
+  }
+
+  /** Index 0 stands for metadata that were not known when the file was begun. */
+  private frameFor(known: SnapshotMetadata): SnapshotFrame {
+    const { metadata } = this;
+    if (metadata.index === 0) return frameSnapshot(known, this.dataBytes, true);
+    if (known.index === metadata.index && known.term === metadata.term) return this.frame;
+    throw new StorageError(
+      `${this.file.path}: begun as the snapshot at ${metadata.index}, ended as that at ${known.index}`,
+    );
   }
 
   async abort(): Promise<void> {
