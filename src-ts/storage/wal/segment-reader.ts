@@ -154,8 +154,42 @@ export class SegmentReader {
     return 'corrupt';
   }
 
+  /** The order and the fields that every encoder writes; false for anything else. */
+  private parseUsual(start: number, end: number): boolean {
+    const { buffer } = this;
+    if (end - start < 4 || buffer[start] !== 0x08 || buffer[start + 1]! > 127 || buffer[start + 2] !== 0x10) {
+      return false;
+    }
+    let at = start + 3;
+    let crc = 0;
+    for (let shift = 0; ; shift += 7) {
+      if (at >= end || shift > 28) return false;
+      const byte = buffer[at++]!;
+      crc |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    this.type = buffer[start + 1]!;
+    this.crc = crc >>> 0;
+    this.hasData = at < end;
+    this.dataStart = 0;
+    this.dataEnd = 0;
+    if (at === end) return true;
+    if (buffer[at++] !== 0x1a) return false;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      if (at >= end || shift > 21) return false;
+      const byte = buffer[at++]!;
+      length |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    this.dataStart = at;
+    this.dataEnd = end;
+    return at + length === end;
+  }
+
   /** walpb.Record in buffer[start, end): what is wrong with it, or null. */
   private parse(start: number, end: number): string | null {
+    if (this.parseUsual(start, end)) return null;
     this.type = 0;
     this.crc = 0;
     this.hasData = false;
