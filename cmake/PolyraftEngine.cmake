@@ -18,6 +18,9 @@ if(EXISTS "${polyraft_engine_entry}")
 endif()
 
 file(GLOB polyraft_addon_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/engine/*.cc")
+# What of it knows neither Node nor libuv, for tests.
+set(polyraft_plain_addon_sources ${polyraft_addon_sources})
+list(FILTER polyraft_plain_addon_sources EXCLUDE REGEX "/(addon|loop_handles)\\.cc$")
 set(polyraft_node_api_headers "${CMAKE_SOURCE_DIR}/node_modules/node-api-headers/include")
 set(polyraft_node_addon_api "${CMAKE_SOURCE_DIR}/node_modules/node-addon-api")
 find_path(Libuv_INCLUDE_DIR uv.h PATH_SUFFIXES node)
@@ -30,8 +33,9 @@ if(polyraft_addon_sources)
     "${polyraft_node_api_headers}" "${polyraft_node_addon_api}" "${Libuv_INCLUDE_DIR}")
   target_compile_definitions(polyraft-addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
     NODE_GYP_MODULE_NAME=polyraft NAPI_DISABLE_CPP_EXCEPTIONS)
-  target_compile_options(polyraft-addon PRIVATE -fno-exceptions)
-  target_link_options(polyraft-addon PRIVATE -Wl,--unresolved-symbols=ignore-all)
+  # Node itself has no sanitizer, so the addon has none either.
+  target_compile_options(polyraft-addon PRIVATE -fno-exceptions -fno-sanitize=all)
+  target_link_options(polyraft-addon PRIVATE -Wl,--unresolved-symbols=ignore-all -fno-sanitize=all)
   set_target_properties(polyraft-addon PROPERTIES PREFIX "" OUTPUT_NAME polyraft SUFFIX .node
     LIBRARY_OUTPUT_DIRECTORY "${POLYRAFT_PRIVATE_DIR}")
   polyraft_version_script(polyraft-addon addon.map)

@@ -2,7 +2,8 @@
 #   test/native/<room>/*.cc, *.c          the tests
 #   test/native/<room>/programs/*.c, *.cc one program each, started by the tests as a host process of its own
 # Two macros, strings, tell the tests where what was built lies: POLYRAFT_BUILD_DIR (this build tree) and
-# POLYRAFT_PROGRAM_DIR (the room's programs). The room `bridge` is linked with what libpolyraft.so hides; the others use it from outside.
+# POLYRAFT_PROGRAM_DIR (the room's programs). The room `bridge` is linked with what libpolyraft.so hides, `engine` with the
+# plain part of the addon; the others use what is built from outside.
 
 enable_testing()
 find_package(GTest REQUIRED)
@@ -32,6 +33,8 @@ foreach(room_dir ${polyraft_test_rooms})
     if(TARGET polyraft-objects)
       target_link_libraries(test-${room} PRIVATE polyraft-objects)
     endif()
+  elseif(room STREQUAL "engine")
+    target_sources(test-${room} PRIVATE ${polyraft_plain_addon_sources})
   elseif(TARGET polyraft AND NOT room STREQUAL "embedded")
     target_link_libraries(test-${room} PRIVATE polyraft)
   endif()

@@ -32,3 +32,43 @@ one_at_a_time() {
   exec 9>"$cache_dir/$1.lock"
   flock 9
 }
+
+# Counts of passed and failed checks. A script counts, then closes with the sum.
+count_passed=0
+count_failed=0
+
+count_reset() {
+  count_passed=0
+  count_failed=0
+}
+
+count_add() {
+  count_passed=$((count_passed + $1))
+  count_failed=$((count_failed + $2))
+}
+
+# Runs a command as one check with this name; its output appears when it fails.
+count_command() {
+  local name="$1" log
+  shift
+  log="$(mktemp)"
+  if "$@" >"$log" 2>&1; then
+    count_add 1 0
+    say "$name: passed"
+  else
+    count_add 0 1
+    cat "$log"
+    say "$name: FAILED ($*)"
+  fi
+  rm -f "$log"
+}
+
+# Prints the sum, or with `--counts FILE` writes it there for the script that has called; fails when a check has failed.
+count_close() {
+  if [ "${1:-}" = --counts ]; then
+    printf '%s %s\n' "$count_passed" "$count_failed" >"$2"
+  else
+    printf '%s passed, %s failed\n' "$count_passed" "$count_failed"
+  fi
+  [ "$count_failed" -eq 0 ]
+}
