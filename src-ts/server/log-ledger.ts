@@ -79,7 +79,7 @@ export class LogLedger {
     return this.tailTotal - this.baseTotal;
   }
 
-  /** The largest batch end such that at most `bytes` lie between it and `index`; 0 when all may stay. */
+  /** The largest batch end such that at least `bytes` lie between it and `index`; 0 when there are not so many. */
   indexKeeping(bytes: number, index: number): number {
     let position = this.lastIndexes.length - 1;
     while (position >= this.head && this.lastIndexes[position]! > index) position--;

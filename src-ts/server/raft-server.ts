@@ -46,6 +46,7 @@ export class Server implements RaftServer, Hub {
   private readonly ticker: Ticker;
   private readonly defer: (callback: () => void) => void;
   private scheduled = false;
+  private flushing = false;
   /** What was last said by acceptsProposals. */
   private accepted = true;
   private campaigned = false;
@@ -121,6 +122,15 @@ export class Server implements RaftServer, Hub {
     });
   }
 
+  flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    queueMicrotask(() => {
+      this.flushing = false;
+      if (this.phase !== 'ended') this.transport.flush();
+    });
+  }
+
   private turn(): void {
     if (this.phase === 'ended') return;
     const { rooms } = this;
@@ -192,7 +202,10 @@ export class Server implements RaftServer, Hub {
       if (response.to === this.config.id) this.step(response);
       else outgoing.push(response);
     }
-    if (outgoing.length > 0) this.transport.send(outgoing);
+    if (outgoing.length > 0) {
+      this.transport.send(outgoing);
+      this.flushSoon();
+    }
     this.schedule();
   }
 

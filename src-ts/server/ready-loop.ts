@@ -53,6 +53,7 @@ export class ReadyLoop {
       transport.send(outgoing);
       // The write that follows may block this thread until the disk has it: what others wait for goes out before.
       if (append !== null && append.entries.length > 0) transport.flush();
+      else this.engine.flushSoon();
     }
     if (append !== null) {
       if (append.snapshot !== null) this.parts.ledger.reset(append.snapshot.metadata.index);

@@ -25,7 +25,7 @@ describe('hosts', () => {
     const blocked = [1, 2, 3].find((id) => id !== leader)!;
     cluster.host(blocked).blocked = true;
     const text = 'x'.repeat(512 * 1024);
-    const megabytes = UNAPPLIED_BYTES / 1024 / 1024 + 60;
+    const megabytes = UNAPPLIED_BYTES / 1024 / 1024 + 24;
     for (let i = 0; i < megabytes; i++) await commit(leader, [text, text]);
     await cluster.run(500);
     const { bytes } = cluster.server(blocked).log.ledger;
