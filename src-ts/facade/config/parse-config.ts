@@ -1,4 +1,4 @@
-import { parse } from 'lossless-json';
+import { isLosslessNumber, parse } from 'lossless-json';
 import { ErrorCode } from '../../core/codes.generated.ts';
 import { nodeIdFromBigint } from '../../core/node-id.ts';
 import { ServerError, type ServerConfig } from '../../server/api.ts';
@@ -31,7 +31,7 @@ function readJson(text: string): Record<string, unknown> {
   } catch (error) {
     throw refuse(`not JSON: ${describeSyntax(text, error)}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isLosslessNumber(value)) {
     throw refuse('must be a JSON object: { "id": 1, ... }');
   }
   return value as Record<string, unknown>;

@@ -153,7 +153,6 @@ function required(schema: z.ZodType): z.ZodType {
 function build(): z.ZodType<RawConfig> {
   const shape: Record<string, z.ZodType> = {};
   for (const [name, field] of Object.entries(FIELDS) as [string, Field][]) {
-    const schema = schemaOf(field);
     const fallback = 'default' in field ? field.default : null;
     shape[name] = fallback === null ? required(schemaOf(field)) : schemaOf(field).default(fallback);
   }

@@ -1,0 +1,182 @@
+// Every rule of the configuration: a wrong value is refused with a text that names its key, before anything is opened.
+import { describe, expect, it } from 'vitest';
+import { ErrorCode } from '../../src-ts/core/codes.generated.ts';
+import { nodeIdToBigint } from '../../src-ts/core/node-id.ts';
+import { FIELDS, type Field } from '../../src-ts/facade/config/fields.ts';
+import { parseConfig } from '../../src-ts/facade/config/parse-config.ts';
+import { ServerError } from '../../src-ts/server/api.ts';
+
+const VALID = {
+  id: '1',
+  waldir: '"wal1"',
+  snapdir: '"snap1"',
+  peers: '[{"id":1,"url":"http://127.0.0.1:9001"},{"id":2,"url":"http://127.0.0.1:9002"}]',
+};
+
+/** JSON text from key to JSON text; null leaves a key out. Written as text, since ids do not fit into numbers. */
+function json(changes: Readonly<Record<string, string | null>> = {}): string {
+  const values: Record<string, string | null> = { ...VALID, ...changes };
+  const parts = Object.entries(values).filter(([, value]) => value !== null);
+  return `{${parts.map(([key, value]) => `"${key}":${value}`).join(',')}}`;
+}
+
+function refusal(text: string): string {
+  try {
+    parseConfig(text);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ServerError);
+    expect((error as ServerError).code).toBe(ErrorCode.CONFIG);
+    return (error as ServerError).message;
+  }
+  throw new Error(`accepted: ${text}`);
+}
+
+describe('a configuration', () => {
+  it('is accepted as the page of easyraft shows it', () => {
+    const page = `{
+      "id" : 1, "cluster_id" : 1, "snap_count" : 10000, "waldir" : "wal1", "snapdir" : "snap1", "tickms" : 100,
+      "election_tick" : 10, "heartbeat_tick" : 1, "boostrap_timeout" : 1,
+      "peers" : [{ "id" : 1, "url" : "http://127.0.0.1:9001" }, { "id" : 2, "url" : "http://127.0.0.1:9002" },
+                 { "id" : 3, "url" : "http://127.0.0.1:9003" }],
+      "join" : false, "max_size_per_msg" : 1048576, "max_inflight_msgs" : 256, "snapshot_entries" : 1000 }`;
+    const { config, warnings } = parseConfig(page);
+    expect(warnings).toEqual([]);
+    expect(config.peers.map((peer) => peer.url)).toEqual(
+      [9001, 9002, 9003].map((port) => `http://127.0.0.1:${port}`),
+    );
+    expect(config.bootstrapTimeoutMs).toBe(1000);
+  });
+
+  it('has the documented defaults', () => {
+    const { config } = parseConfig(json());
+    expect(config).toMatchObject({
+      clusterId: 0n,
+      snapCount: 10_000,
+      tickMs: 100,
+      electionTick: 10,
+      heartbeatTick: 1,
+      bootstrapTimeoutMs: 1000,
+      join: false,
+      maxSizePerMsg: 1_048_576,
+      maxInflightMsgs: 256,
+      snapshotEntries: 1000,
+      manualSnap: false,
+      maxSnapFiles: 0,
+      maxWalFiles: 0,
+      purgeFileIntervalMs: 30_000,
+      preVote: true,
+      checkQuorum: true,
+      maxProposalBytes: 64 * 1024 * 1024,
+    });
+  });
+
+  it.each(['id', 'waldir', 'snapdir', 'peers'])('needs %s', (key) => {
+    expect(refusal(json({ [key]: null }))).toContain(`${key} is required`);
+  });
+
+  it.each(Object.entries(FIELDS) as [string, Field][])('refuses %s of a wrong type', (key, field) => {
+    const wrong = ['null', '{}', '[]', field.kind === 'text' || field.kind === 'path' ? '7' : '"7"'];
+    if (field.kind !== 'boolean') wrong.push('true');
+    for (const value of wrong) expect(refusal(json({ [key]: value })), value).toContain(`${key} `);
+  });
+
+  const integers = (Object.entries(FIELDS) as [string, Field][]).flatMap(([key, field]) =>
+    field.kind === 'integer' ? [{ key, minimum: field.minimum, maximum: field.maximum }] : [],
+  );
+  it.each(integers)('keeps $key within $minimum..$maximum', ({ key, minimum, maximum }) => {
+    for (const value of [minimum - 1, maximum + 1, -1, 1.5, 1e300]) {
+      expect(refusal(json({ [key]: String(value) })), String(value)).toContain(`${key} `);
+    }
+    const limits =
+      key === 'election_tick'
+        ? { heartbeat_tick: '1' }
+        : key === 'heartbeat_tick'
+          ? { election_tick: '100000' }
+          : {};
+    for (const value of [minimum, maximum]) {
+      expect(parseConfig(json({ ...limits, [key]: String(value) })).warnings).toEqual([]);
+    }
+  });
+
+  it('keeps ids exact up to 2^64-1 and refuses more', () => {
+    const largest = '18446744073709551615';
+    const peers = `[{"id":${largest},"url":"http://127.0.0.1:9001"},{"id":18446744073709551614,"url":"http://127.0.0.1:9002"}]`;
+    const { config } = parseConfig(json({ id: largest, peers, cluster_id: largest }));
+    expect(nodeIdToBigint(config.id)).toBe(2n ** 64n - 1n);
+    expect(config.peers.map((peer) => nodeIdToBigint(peer.id))).toEqual([2n ** 64n - 1n, 2n ** 64n - 2n]);
+    expect(config.clusterId).toBe(2n ** 64n - 1n);
+    expect(refusal(json({ id: '18446744073709551616' }))).toContain(
+      'id is 18446744073709551616, above 2^64-1',
+    );
+    expect(refusal(json({ id: '0' }))).toContain('id must not be 0');
+    expect(refusal(json({ id: '-1' }))).toContain('id ');
+    expect(refusal(json({ id: '1.5' }))).toContain('id ');
+  });
+
+  it.each([
+    ['http://127.0.0.1', 'no port'],
+    ['http://127.0.0.1:0', 'port 0'],
+    ['http://127.0.0.1:99999', 'not a URL'],
+    ['https://127.0.0.1:9001', 'not supported yet'],
+    ['ftp://127.0.0.1:9001', 'scheme'],
+    ['127.0.0.1:9001', 'peers[0].url'],
+    ['http://127.0.0.1:9001/path', 'path'],
+    ['http://127.0.0.1:9001?x=1', 'path, query'],
+    ['http://user:secret@127.0.0.1:9001', 'user name'],
+    ['http://', 'not a URL'],
+    ['', 'not a URL'],
+    ['nonsense', 'not a URL'],
+  ])('refuses the URL "%s"', (url, why) => {
+    const text = refusal(json({ peers: `[{"id":1,"url":"${url}"}]` }));
+    expect(text).toContain('peers[0].url');
+    expect(text).toContain(why);
+  });
+
+  it('accepts host names and IPv6 addresses', () => {
+    const peers = '[{"id":1,"url":"http://localhost:80"},{"id":2,"url":"http://[::1]:9002/"}]';
+    expect(parseConfig(json({ peers })).config.peers.map((peer) => peer.url)).toEqual([
+      'http://localhost:80',
+      'http://[::1]:9002',
+    ]);
+  });
+
+  it('refuses duplicates, and peers without this node', () => {
+    const twice = '[{"id":1,"url":"http://127.0.0.1:9001"},{"id":1,"url":"http://127.0.0.1:9002"}]';
+    expect(refusal(json({ peers: twice }))).toContain('peers[1].id is 1, the id of peers[0] too');
+    const sameUrl = '[{"id":1,"url":"http://127.0.0.1:9001"},{"id":2,"url":"http://127.0.0.1:9001"}]';
+    expect(refusal(json({ peers: sameUrl }))).toContain('peers[1].url');
+    expect(refusal(json({ id: '7' }))).toContain('peers does not have this node: add {"id": 7');
+    expect(refusal(json({ peers: '[]' }))).toContain('peers must name at least this node');
+    expect(refusal(json({ peers: '[3]' }))).toContain('peers[0]');
+  });
+
+  it('checks rules between keys', () => {
+    expect(refusal(json({ election_tick: '5', heartbeat_tick: '5' }))).toContain(
+      'election_tick is 5, must be above heartbeat_tick',
+    );
+    expect(refusal(json({ snapdir: '"wal1/"' }))).toContain('waldir and snapdir');
+    expect(refusal(json({ waldir: '""' }))).toContain('waldir must not be empty');
+    expect(refusal(json({ runtime: '"wasm"' }))).toContain(
+      'runtime is "wasm"; use one of: embedded, process',
+    );
+  });
+
+  it('says where text that is not JSON breaks', () => {
+    expect(refusal('')).toContain('not JSON');
+    expect(refusal('{"id":1,\n"waldir" "x"}')).toContain('line 2');
+    expect(refusal('[]')).toContain('must be a JSON object');
+    expect(refusal('7')).toContain('must be a JSON object');
+  });
+
+  it('warns of unknown keys with the nearest known one, and refuses them when strict', () => {
+    const { warnings } = parseConfig(json({ elecion_tick: '10', zzz: '1' }));
+    expect(warnings).toEqual([
+      'configuration: "elecion_tick" is not a known key; did you mean "election_tick"?',
+      'configuration: "zzz" is not a known key',
+    ]);
+    expect(refusal(json({ elecion_tick: '10', strict: 'true' }))).toContain('did you mean "election_tick"');
+    expect(parseConfig(json({ bootstrap_timeout: '9' })).config.bootstrapTimeoutMs).toBe(9000);
+    expect(refusal(json({ bootstrap_timeout: '9', boostrap_timeout: '9' }))).toContain('given twice');
+    expect(parseConfig(json({ constructor: '1' })).warnings).toHaveLength(1);
+  });
+});
