@@ -141,8 +141,8 @@ async function transfer(
     });
     if (bytes !== source.dataBytes) throw new Error(`snapshot of ${source.dataBytes} bytes had ${bytes}`);
     if (!(await pass(sender.id, peer.id)) || !connected()) throw new Error('the connection broke');
-    await sink.commit(bare);
     open = false;
+    await sink.commit(bare);
   } finally {
     if (open) await sink.abort();
   }

@@ -6,7 +6,7 @@ import { MessageType, type Message } from '../core/types.ts';
 import { isPolyraft } from './headers.ts';
 import { exchange, ExchangeError, type Answer, type BodyWriter } from './http-client.ts';
 import { IncomingStream, type IncomingStreamOwner, type StreamKind } from './incoming-stream.ts';
-import type { LogLimiter } from './log-limiter.ts';
+import { LogLimiter } from './log-limiter.ts';
 import { MessageDecoder, MessageEncoder } from './message-codec.ts';
 import { MsgAppV2Decoder } from './msgappv2-decoder.ts';
 import { MsgAppV2Encoder, type AppEntriesFrames } from './msgappv2-encoder.ts';
@@ -63,6 +63,9 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   private polyraft: boolean | null = null;
   private lastContactMs = -1;
   private readonly reporter: UnreachableReporter;
+  /** Apart from each other, so that many lines of one kind do not hide the other. */
+  private readonly drops: LogLimiter;
+  private readonly troubles: LogLimiter;
   private dialsFailed = 0;
   /** Set by the transport while the peer waits for its flush. */
   dirty = false;
@@ -73,7 +76,9 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     this.id = id;
     this.key = nodeIdToBigint(id);
     this.name = `peer ${nodeIdToHex(id)}`;
-    const { limits } = context;
+    const { limits, clock, logger } = context;
+    this.drops = new LogLimiter(logger, () => clock.now(), 1);
+    this.troubles = new LogLimiter(logger, () => clock.now(), 5);
     this.agent = new http.Agent({
       keepAlive: true,
       maxSockets: limits.pipelineConnections + OTHER_CONNECTIONS,
@@ -195,7 +200,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   }
 
   private dropped(message: Message, reason: string): void {
-    this.context.noise.warning(`message of type ${message.type} to ${this.name} dropped: ${reason}`);
+    this.drops.warning(`message of type ${message.type} to ${this.name} dropped: ${reason}`);
     this.reportUnreachable();
   }
 
@@ -268,7 +273,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     if (answer.status === 403) this.removedByPeer();
     else {
       const text = answer.body.toString('utf8', 0, 200).trim();
-      this.context.noise.warning(`${this.name} refused a message: status ${answer.status} ${text}`);
+      this.troubles.warning(`${this.name} refused a message: status ${answer.status} ${text}`);
     }
     return false;
   }
@@ -276,7 +281,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   logFailure(what: string, error: unknown): void {
     if (this.isStopped) return;
     if (!(error instanceof ExchangeError)) throw error;
-    this.context.noise.warning(`${what} could not be sent to ${this.name}: ${error.message}`);
+    this.troubles.warning(`${what} could not be sent to ${this.name}: ${error.message}`);
   }
 
   reportUnreachable(): void {
@@ -306,7 +311,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
       kind = 'message';
       this.messageOut = null;
     } else return;
-    this.context.noise.warning(`lost the ${kind} stream to ${this.name}: ${reason}`);
+    this.troubles.warning(`lost the ${kind} stream to ${this.name}: ${reason}`);
     // What was under way is lost.
     this.reportUnreachable();
   }
@@ -348,12 +353,12 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
 
   streamClosed(kind: StreamKind, opened: boolean, reason: string): void {
     if (opened) {
-      this.context.noise.warning(`lost the ${kind} stream from ${this.name}: ${reason}`);
+      this.troubles.warning(`lost the ${kind} stream from ${this.name}: ${reason}`);
       return;
     }
     // Two streams dial ten times a second each: one line at first, then one in about a minute.
     if (this.dialsFailed++ % 1_000 === 0) {
-      this.context.noise.warning(`${this.name} cannot be reached for its ${kind} stream: ${reason}`);
+      this.troubles.warning(`${this.name} cannot be reached for its ${kind} stream: ${reason}`);
     }
   }
 

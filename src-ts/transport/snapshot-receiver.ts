@@ -130,8 +130,8 @@ export class SnapshotReceiver {
       const message = await work();
       this.check(message);
       const sink = this.sink!;
-      await sink.commit(message);
       this.sink = null;
+      await sink.commit(message);
       return message;
     } finally {
       const sink = this.sink as SnapshotSink | null;

@@ -24,7 +24,7 @@ export async function sendSnapshotTo(
       success = await post(context, peer, message, source, members);
     }
   } catch (error) {
-    context.noise.warning(`snapshot for ${peer.name} failed: ${(error as Error).message}`);
+    context.logger.warning(`snapshot for ${peer.name} failed: ${(error as Error).message}`);
   } finally {
     if (owner) peer.snapshotRunning = false;
   }

@@ -8,7 +8,10 @@ export interface SnapshotSource {
   read(chunk: (bytes: Uint8Array) => Promise<void> | void): Promise<void>;
 }
 
-/** Where the bytes of an arriving snapshot go. Calls come one at a time, and end with one `commit` or one `abort`. */
+/**
+ * Where the bytes of an arriving snapshot go. Calls come one at a time, and end with one `commit` (which cleans up
+ * after itself when it fails) or one `abort`.
+ */
 export interface SnapshotSink {
   /** The chunk is the transport's again once the promise resolves. */
   write(chunk: Uint8Array): Promise<void>;
