@@ -67,7 +67,10 @@ export interface CoreConfig {
   readonly disableProposalForwarding?: boolean;
   readonly disableConfChangeValidation?: boolean;
   readonly stepDownOnRemoval?: boolean;
-  /** When a configuration change takes effect: etcd's at apply, C-Raft's at append. */
+  /**
+   * When a configuration change takes effect: etcd's at apply, C-Raft's as soon as it stands in the log, taken back when
+   * the log is truncated. With 'append' the storage's initial ConfState must be the one as of `applied`.
+   */
   readonly configurationEffective?: 'apply' | 'append';
   /** Uniform integer in [0, bound); the core has no randomness of its own. */
   readonly random: (bound: number) => number;

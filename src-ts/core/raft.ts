@@ -1,26 +1,25 @@
 import type { CoreConfig, Logger } from './api.ts';
+import { AppendedConfigurations } from './appended-configurations.ts';
 import { restoreConfiguration } from './confchange/changer.ts';
 import { encodeEntries, type EntryBatch, type Proposals } from './entry-batch.ts';
-import { invariant, LogError } from './errors.ts';
-import { countEntries, NO_LIMIT, payloadSizeOf } from './log/batch-list.ts';
+import { invariant } from './errors.ts';
+import { NO_LIMIT } from './log/batch-list.ts';
 import { RaftLog } from './log/raft-log.ts';
+import { isTermless, messageName, namesItsTerm, promisesDurability } from './message-kinds.ts';
 import { NONE, nodeIdToHex, type NodeId } from './node-id.ts';
 import { ReadOnly } from './read-only.ts';
-import { toConfState, type Configuration } from './tracker/configuration.ts';
-import type { Progress } from './tracker/progress.ts';
+import type { Configuration } from './tracker/configuration.ts';
 import { ProgressTracker, type ProgressMap } from './tracker/tracker.ts';
 import {
-  makeMessage,
   MessageType,
   StateType,
-  type ConfState,
   type HardState,
   type Message,
   type ReadState,
   type SoftState,
 } from './types.ts';
 
-const NO_PROPOSAL: Proposals = {
+const EMPTY_ENTRY: Proposals = {
   count: 1,
   bytes: new Uint8Array(0),
   starts: new Uint32Array(1),
@@ -28,24 +27,14 @@ const NO_PROPOSAL: Proposals = {
   types: null,
 };
 
+const NO_ENTRIES: readonly EntryBatch[] = [];
+const NO_RESPONSES: readonly Message[] = [];
+
 type Fields = Partial<Message> & { readonly type: MessageType; readonly to: NodeId };
 
-function waitsForAppend(type: MessageType): boolean {
-  return type === MessageType.AppResp || type === MessageType.VoteResp || type === MessageType.PreVoteResp;
-}
-
-function carriesOwnTerm(type: MessageType): boolean {
-  return (
-    type === MessageType.Vote ||
-    type === MessageType.VoteResp ||
-    type === MessageType.PreVote ||
-    type === MessageType.PreVoteResp
-  );
-}
-
 /**
- * One node's consensus state and what all message handlers share: sending, role changes, the log, the members. What a
- * message does stands in messages/, one subject a file.
+ * One node's consensus state with what every message handler needs of it: roles, the log's end, outgoing messages.
+ * What a message does stands in messages/; what follows from it for other members in replication.ts and membership.ts.
  */
 export class Raft {
   readonly id: NodeId;
@@ -61,6 +50,7 @@ export class Raft {
   leadTransferee: NodeId = NONE;
   /** Leader: no membership change may be proposed until this index is applied. */
   pendingConfIndex = 0;
+  /** Leader: payload bytes proposed and not yet applied; never above the real figure. */
   uncommittedSize = 0;
   readonly maxUncommittedSize: number;
   electionElapsed = 0;
@@ -69,23 +59,22 @@ export class Raft {
   readOnly: ReadOnly;
   /** Index of the snapshot that the configuration came from; 0 when none was restored since the start. */
   restoredIndex = 0;
+  /** Configurations that took effect when they were appended; null when changes take effect at apply. */
+  readonly appendedConfigurations: AppendedConfigurations | null;
   readStates: ReadState[] = [];
   /** Read requests that wait for the leader's first commit in its term. */
-  pendingReadIndexMessages: Message[] = [];
+  pendingReads: Message[] = [];
+  /** To other nodes, to be sent at once. */
   messages: Message[] = [];
-  /** May leave only when everything appended so far is durable. */
+  /** To be sent when everything appended so far is durable; may be for this node itself. */
   messagesAfterAppend: Message[] = [];
-  /** Set by the node: hands a message to the handlers (ticks and auto-leave step messages of their own). */
-  stepOwn: (message: Message) => void = () => undefined;
 
   constructor(config: CoreConfig) {
     this.id = config.id;
     this.config = config;
     this.logger = config.logger;
-    this.log = new RaftLog(
-      config.storage,
-      config.maxCommittedSizePerReady || config.maxSizePerMsg || NO_LIMIT,
-    );
+    const applyingLimit = config.maxCommittedSizePerReady || config.maxSizePerMsg || NO_LIMIT;
+    this.log = new RaftLog(config.storage, applyingLimit);
     this.tracker = new ProgressTracker(config.maxInflightMsgs, config.maxInflightBytes ?? 0);
     this.maxUncommittedSize = config.maxUncommittedEntriesSize || NO_LIMIT;
     this.readOnly = new ReadOnly();
@@ -93,22 +82,38 @@ export class Raft {
     const restored = restoreConfiguration(this.tracker, this.log.lastIndex(), confState);
     this.adopt(restored.configuration, restored.progress);
     if (hardState.term !== 0 || hardState.vote !== NONE || hardState.commit !== 0) this.loadState(hardState);
-    if ((config.applied ?? 0) > 0) this.log.appliedTo(config.applied!, 0);
+    const applied = config.applied ?? 0;
+    if (applied > 0) this.log.appliedTo(applied, 0);
+    this.appendedConfigurations =
+      config.configurationEffective === 'append' ? new AppendedConfigurations(config.logger) : null;
+    if (this.appendedConfigurations !== null) this.followAppended(this.appendedConfigurations);
     this.becomeFollower(this.term, NONE);
   }
 
-  private loadState(state: HardState): void {
+  private loadState({ term, vote, commit }: HardState): void {
+    const { committed } = this.log;
+    const last = this.log.lastIndex();
     invariant(
-      state.commit >= this.log.committed && state.commit <= this.log.lastIndex(),
-      () =>
-        `hard state's commit ${state.commit} is outside the log [${this.log.committed}, ${this.log.lastIndex()}]`,
+      commit >= committed && commit <= last,
+      () => `the hard state commits ${commit}, which is outside the log [${committed}, ${last}]`,
     );
-    this.log.committed = state.commit;
-    this.term = state.term;
-    this.vote = state.vote;
+    this.log.committed = commit;
+    this.term = term;
+    this.vote = vote;
   }
 
-  private adopt(configuration: Configuration, progress: ProgressMap): void {
+  /** From now on changes take effect when appended; those behind the applied index stand in the log already. */
+  private followAppended(appended: AppendedConfigurations): void {
+    const follow = (batches: readonly EntryBatch[]): void => {
+      const changed = appended.append(this.tracker, batches);
+      if (changed !== null) this.adopt(changed.configuration, changed.progress);
+    };
+    follow(this.log.slice(this.log.applied + 1, this.log.lastIndex() + 1, NO_LIMIT));
+    this.log.onAppend = follow;
+  }
+
+  /** Makes a configuration the one that is counted with. What follows from it is membership.ts's. */
+  adopt(configuration: Configuration, progress: ProgressMap): void {
     this.tracker.replace(configuration, progress);
     this.isLearner = this.tracker.get(this.id)?.isLearner ?? false;
   }
@@ -126,123 +131,116 @@ export class Raft {
     return nodeIdToHex(this.id);
   }
 
-  // ---- sending
+  // ---- outgoing messages
 
   /** Completes and queues a message; answers that promise durability wait for the append. */
   send(fields: Fields): void {
     const { type } = fields;
-    const own = carriesOwnTerm(type);
-    invariant(
-      own === ((fields.term ?? 0) !== 0),
-      () => `message of type ${type} with term ${fields.term ?? 0}`,
-    );
-    const term = own
-      ? fields.term!
-      : type === MessageType.Prop || type === MessageType.ReadIndex
-        ? 0
-        : this.term;
-    const message = makeMessage({ ...fields, term, from: fields.from || this.id });
-    if (waitsForAppend(type)) {
+    let term = fields.term ?? 0;
+    if (namesItsTerm(type)) {
+      invariant(term !== 0, () => `${messageName(type)} without a term`);
+    } else {
+      term = isTermless(type) ? 0 : this.term;
+    }
+    const message: Message = {
+      type,
+      to: fields.to,
+      from: fields.from || this.id,
+      term,
+      logTerm: fields.logTerm ?? 0,
+      index: fields.index ?? 0,
+      entries: fields.entries ?? NO_ENTRIES,
+      commit: fields.commit ?? 0,
+      vote: fields.vote ?? NONE,
+      snapshot: fields.snapshot ?? null,
+      reject: fields.reject ?? false,
+      rejectHint: fields.rejectHint ?? 0,
+      context: fields.context ?? null,
+      responses: NO_RESPONSES,
+    };
+    if (promisesDurability(type)) {
       this.messagesAfterAppend.push(message);
       return;
     }
-    invariant(message.to !== this.id, () => `message of type ${type} addressed to itself`);
+    invariant(message.to !== this.id, () => `${messageName(type)} addressed to the node itself`);
     this.messages.push(message);
   }
 
-  sendAppend(to: NodeId): void {
-    this.maybeSendAppend(to, true);
-  }
-
-  /** Sends what the member lacks, or a snapshot when the log no longer has it. False when nothing was sent. */
-  maybeSendAppend(to: NodeId, sendIfEmpty: boolean): boolean {
-    const progress = this.tracker.get(to)!;
-    if (progress.paused) return false;
-    const previous = progress.next - 1;
-    const previousTerm = this.log.term(previous);
-    if (previousTerm < 0) return this.maybeSendSnapshot(to, progress);
-    let entries: EntryBatch[] = [];
-    // A full window still lets empty appends through: they carry the commit index.
-    if (progress.state !== 'replicate' || !progress.inflights.full) {
-      try {
-        entries = this.log.entries(progress.next, this.config.maxSizePerMsg);
-      } catch (error) {
-        if (error instanceof LogError && error.code === 'compacted')
-          return this.maybeSendSnapshot(to, progress);
-        throw error;
-      }
-    }
-    if (entries.length === 0 && !sendIfEmpty) return false;
-    this.send({
+  /** `send` of MsgApp without its detours: this and the next are what a busy cluster sends. */
+  sendEntries(to: NodeId, index: number, logTerm: number, entries: readonly EntryBatch[]): void {
+    this.messages.push({
       type: MessageType.App,
       to,
-      index: previous,
-      logTerm: previousTerm,
+      from: this.id,
+      term: this.term,
+      logTerm,
+      index,
       entries,
       commit: this.log.committed,
+      vote: NONE,
+      snapshot: null,
+      reject: false,
+      rejectHint: 0,
+      context: null,
+      responses: NO_RESPONSES,
     });
-    progress.sentEntries(countEntries(entries), payloadSizeOf(entries));
-    progress.sentCommit = this.log.committed;
-    return true;
   }
 
-  private maybeSendSnapshot(to: NodeId, progress: Progress): boolean {
-    if (!progress.recentActive) return false;
-    let snapshot;
-    try {
-      snapshot = this.log.snapshot();
-    } catch (error) {
-      if (error instanceof LogError && error.code === 'snapshot-temporarily-unavailable') return false;
-      throw error;
-    }
-    invariant(snapshot.metadata.index > 0, () => 'the log is compacted, but there is no snapshot');
-    this.logger.debug(`${this.name} sends snapshot at ${snapshot.metadata.index} to ${nodeIdToHex(to)}`);
-    progress.becomeSnapshot(snapshot.metadata.index);
-    this.send({ type: MessageType.Snap, to, snapshot });
-    return true;
-  }
-
-  broadcastAppend(): void {
-    for (const id of this.tracker.ids) if (id !== this.id) this.sendAppend(id);
-  }
-
-  broadcastHeartbeat(): void {
-    const context = this.readOnly.heartbeatContext();
-    for (const id of this.tracker.ids) {
-      if (id === this.id) continue;
-      const progress = this.tracker.get(id)!;
-      // Never above match: the member must not commit what it may lack.
-      const commit = Math.min(progress.match, this.log.committed);
-      this.send({ type: MessageType.Heartbeat, to: id, commit, context });
-      progress.sentCommit = commit;
-    }
-  }
-
-  sendTimeoutNow(to: NodeId): void {
-    this.send({ type: MessageType.TimeoutNow, to });
+  /** Acknowledges the log up to `index`, once it is durable. */
+  acknowledge(to: NodeId, index: number): void {
+    this.messagesAfterAppend.push({
+      type: MessageType.AppResp,
+      to,
+      from: this.id,
+      term: this.term,
+      logTerm: 0,
+      index,
+      entries: NO_ENTRIES,
+      commit: 0,
+      vote: NONE,
+      snapshot: null,
+      reject: false,
+      rejectHint: 0,
+      context: null,
+      responses: NO_RESPONSES,
+    });
   }
 
   // ---- the log
 
-  /** Stamps and appends proposals; false when the uncommitted limit refuses them. */
+  /** Leader: stamps and appends proposals; false when the uncommitted limit refuses them. */
   appendProposals(proposals: Proposals): boolean {
-    let size = 0;
-    for (let i = 0; i < proposals.count; i++) size += proposals.ends[i]! - proposals.starts[i]!;
-    if (this.uncommittedSize > 0 && size > 0 && this.uncommittedSize + size > this.maxUncommittedSize) {
+    if (!this.reserveUncommitted(proposals)) {
       this.logger.warning(`${this.name} drops a proposal: the limit of uncommitted entries is reached`);
       return false;
     }
-    this.uncommittedSize += size;
     const last = this.log.append([encodeEntries(this.log.lastIndex() + 1, this.term, proposals)]);
     // Acknowledged by this node itself once it is durable, like by any other.
-    this.send({ type: MessageType.AppResp, to: this.id, index: last });
+    this.acknowledge(this.id, last);
     return true;
   }
 
-  reduceUncommittedSize(size: number): void {
+  /** Empty payloads are never refused: a new leader's first entry and leaving a joint configuration must not be. */
+  private reserveUncommitted({ count, starts, ends }: Proposals): boolean {
+    if (this.maxUncommittedSize === NO_LIMIT) return true;
+    let size = 0;
+    for (let i = 0; i < count; i++) size += ends[i]! - starts[i]!;
+    // Whatever its size, one proposal is taken while nothing is uncommitted.
+    const exceeds = this.uncommittedSize > 0 && this.uncommittedSize + size > this.maxUncommittedSize;
+    if (exceeds && size > 0) return false;
+    this.uncommittedSize += size;
+    return true;
+  }
+
+  /** Leader: entries have been applied. Their sizes are summed only where a limit counts them. */
+  releaseUncommitted(batches: readonly EntryBatch[]): void {
+    if (this.uncommittedSize === 0) return;
+    let size = 0;
+    for (const batch of batches) size += batch.payloadSize;
     this.uncommittedSize = Math.max(0, this.uncommittedSize - size);
   }
 
+  /** Leader: commits what a quorum has. True when that is news, and then everybody should be told. */
   maybeCommit(): boolean {
     return this.log.maybeCommit(this.tracker.committedIndex(), this.term);
   }
@@ -273,115 +271,47 @@ export class Raft {
     this.reset(term);
     this.lead = lead;
     this.state = StateType.Follower;
-    this.logger.info(`${this.name} became follower at term ${this.term}`);
+    this.logger.info(`${this.name} is a follower at term ${this.term}`);
   }
 
   becomeCandidate(): void {
-    invariant(this.state !== StateType.Leader, () => 'invalid transition [leader -> candidate]');
+    invariant(this.state !== StateType.Leader, () => 'a leader cannot become a candidate');
     this.reset(this.term + 1);
     this.vote = this.id;
     this.state = StateType.Candidate;
-    this.logger.info(`${this.name} became candidate at term ${this.term}`);
+    this.logger.info(`${this.name} is a candidate at term ${this.term}`);
   }
 
   /** Changes neither term nor vote: the pre-vote only asks. Thesis, section 9.6. */
   becomePreCandidate(): void {
-    invariant(this.state !== StateType.Leader, () => 'invalid transition [leader -> pre-candidate]');
+    invariant(this.state !== StateType.Leader, () => 'a leader cannot become a pre-candidate');
     this.tracker.votes = new Map();
     this.lead = NONE;
     this.state = StateType.PreCandidate;
-    this.logger.info(`${this.name} became pre-candidate at term ${this.term}`);
+    this.logger.info(`${this.name} is a pre-candidate at term ${this.term}`);
   }
 
   becomeLeader(): void {
-    invariant(this.state !== StateType.Follower, () => 'invalid transition [follower -> leader]');
+    invariant(this.state !== StateType.Follower, () => 'a follower cannot become leader without a campaign');
     this.reset(this.term);
     this.lead = this.id;
     this.state = StateType.Leader;
-    const own = this.tracker.get(this.id)!;
-    own.becomeReplicate();
-    own.recentActive = true;
-    // A change may stand among the entries of earlier terms: wait until all of them are applied.
-    this.pendingConfIndex = this.log.lastIndex();
-    invariant(this.appendProposals(NO_PROPOSAL), () => 'the empty entry was dropped');
-    this.logger.info(`${this.name} became leader at term ${this.term}`);
+    const own = this.tracker.get(this.id);
+    // Absent when a removal has been appended here and is not committed.
+    own?.becomeReplicate();
+    if (own !== undefined) own.recentActive = true;
+    // A change may stand among the entries of earlier terms: wait until all of them are applied. Where changes take
+    // effect when appended, the first entry of this term must be committed, too (Ongaro's correction of 2015).
+    this.pendingConfIndex = this.log.lastIndex() + (this.appendedConfigurations === null ? 0 : 1);
+    invariant(this.appendProposals(EMPTY_ENTRY), () => 'the first entry of a term was dropped');
+    this.logger.info(`${this.name} is the leader at term ${this.term}`);
   }
 
+  /** May campaign: a voter that has no snapshot under way. */
   promotable(): boolean {
+    if (this.log.hasNextOrInProgressSnapshot) return false;
     const own = this.tracker.get(this.id);
-    return own !== undefined && !own.isLearner && !this.log.hasNextOrInProgressSnapshot;
+    if (own !== undefined && !own.isLearner) return true;
+    return this.appendedConfigurations?.wasVoter(this.id, this.log.committed) ?? false;
   }
-
-  // ---- time
-
-  tick(): void {
-    if (this.state === StateType.Leader) this.tickHeartbeat();
-    else this.tickElection();
-  }
-
-  private tickElection(): void {
-    this.electionElapsed++;
-    if (this.promotable() && this.electionElapsed >= this.randomizedElectionTimeout) {
-      this.electionElapsed = 0;
-      this.stepOwn(makeMessage({ type: MessageType.Hup, from: this.id }));
-    }
-  }
-
-  private tickHeartbeat(): void {
-    this.heartbeatElapsed++;
-    this.electionElapsed++;
-    if (this.electionElapsed >= this.config.electionTick) {
-      this.electionElapsed = 0;
-      if (this.config.checkQuorum === true)
-        this.stepOwn(makeMessage({ type: MessageType.CheckQuorum, from: this.id }));
-      // A transfer that has not ended within an election timeout is given up.
-      if (this.state === StateType.Leader) this.leadTransferee = NONE;
-    }
-    if (this.state !== StateType.Leader) return;
-    if (this.heartbeatElapsed >= this.config.heartbeatTick) {
-      this.heartbeatElapsed = 0;
-      this.stepOwn(makeMessage({ type: MessageType.Beat, from: this.id }));
-    }
-  }
-
-  // ---- members
-
-  /** Makes a configuration effective and does what follows from it. */
-  switchTo(configuration: Configuration, progress: ProgressMap): ConfState {
-    this.adopt(configuration, progress);
-    const confState = toConfState(configuration);
-    const own = this.tracker.get(this.id);
-    if ((own === undefined || own.isLearner) && this.state === StateType.Leader) {
-      // The leader stays until the change is known, unless told to leave at once.
-      if (this.config.stepDownOnRemoval === true) this.becomeFollower(this.term, NONE);
-      return confState;
-    }
-    if (this.state !== StateType.Leader || confState.voters.length === 0) return confState;
-    if (this.maybeCommit()) {
-      // A smaller quorum may have committed entries at once.
-      this.broadcastAppend();
-    } else {
-      // New members get what there is without waiting for the next proposal.
-      for (const id of this.tracker.ids) if (id !== this.id) this.maybeSendAppend(id, false);
-    }
-    const { incoming, outgoing } = configuration;
-    if (!incoming.has(this.leadTransferee) && !outgoing.has(this.leadTransferee)) this.leadTransferee = NONE;
-    return confState;
-  }
-
-  /** Applied up to `index`; `size` bytes of entries leave the applying window. */
-  appliedTo(index: number, size: number): void {
-    const applied = Math.max(index, this.log.applied);
-    this.log.appliedTo(applied, size);
-    if (
-      this.tracker.configuration.autoLeave &&
-      applied >= this.pendingConfIndex &&
-      this.state === StateType.Leader
-    ) {
-      this.stepOwn(makeMessage({ type: MessageType.Prop, from: this.id, entries: [this.leaveJoint] }));
-    }
-  }
-
-  /** The proposal that leaves a joint configuration; set by the node, which knows the encoding. */
-  leaveJoint!: EntryBatch;
 }

@@ -2,6 +2,9 @@ import type { NodeId } from './node-id.ts';
 import { jointCommittedIndex, type JointVoters } from './quorum/joint.ts';
 import type { Message } from './types.ts';
 
+/** Read requests kept while they wait for confirmation, or for a leader's first commit; more are dropped. */
+export const MAX_WAITING_READS = 65_536;
+
 interface ReadRequest {
   readonly request: Message;
   readonly index: number;
@@ -32,8 +35,11 @@ export class ReadOnly {
   private confirmed = 0;
   private readonly ackedBy = (id: NodeId): number | undefined => this.acked.get(id);
 
-  addRequest(index: number, request: Message): void {
+  /** False when too many wait already. */
+  addRequest(index: number, request: Message): boolean {
+    if (this.unconfirmed.length >= MAX_WAITING_READS) return false;
     this.unconfirmed.push({ request, index });
+    return true;
   }
 
   acknowledge(from: NodeId, context: Uint8Array | null): void {

@@ -1,23 +1,30 @@
-import { NONE } from './node-id.ts';
-import type { Raft } from './raft.ts';
-import { MessageType, StateType, type Message } from './types.ts';
-import { handleAppend, handleAppendResponse } from './messages/append.ts';
+import { messageName, isFromLeader } from './message-kinds.ts';
+import { handleAppend } from './messages/append.ts';
+import { handleAppendResponse } from './messages/append-response.ts';
+import { handleBeat } from './messages/beat.ts';
 import { handleCheckQuorum } from './messages/check-quorum.ts';
-import { handleVoteRequest, handleVoteResponse, ignoredByLease, startCampaign } from './messages/election.ts';
-import { handleHeartbeat, handleHeartbeatResponse } from './messages/heartbeat.ts';
+import { handleForgetLeader } from './messages/forget-leader.ts';
+import { handleHeartbeat } from './messages/heartbeat.ts';
+import { handleHeartbeatResponse } from './messages/heartbeat-response.ts';
+import { handleHup } from './messages/hup.ts';
 import { handlePropose } from './messages/propose.ts';
-import { forwardReadIndex, handleReadIndex, handleReadIndexResponse } from './messages/read-index.ts';
-import { handleSnapshot, handleSnapshotStatus } from './messages/snapshot.ts';
+import { forwardReadIndex, handleReadIndex } from './messages/read-index.ts';
+import { handleReadIndexResponse } from './messages/read-index-response.ts';
+import { handleSnapshot } from './messages/snapshot.ts';
+import { handleSnapshotStatus } from './messages/snapshot-status.ts';
 import {
   handleStaleStorageAppendResponse,
   handleStorageAppendResponse,
-  handleStorageApplyResponse,
-} from './messages/storage.ts';
-import { forwardTransfer, handleTransfer } from './messages/transfer.ts';
-
-function fromLeader(type: MessageType): boolean {
-  return type === MessageType.App || type === MessageType.Heartbeat || type === MessageType.Snap;
-}
+} from './messages/storage-append-response.ts';
+import { handleStorageApplyResponse } from './messages/storage-apply-response.ts';
+import { handleTimeoutNow } from './messages/timeout-now.ts';
+import { forwardTransferLeader, handleTransferLeader } from './messages/transfer-leader.ts';
+import { handleUnreachable } from './messages/unreachable.ts';
+import { handleVote, isRefusedByLease } from './messages/vote.ts';
+import { handleVoteResponse } from './messages/vote-response.ts';
+import { NONE, nodeIdToHex } from './node-id.ts';
+import type { Raft } from './raft.ts';
+import { MessageType, StateType, type Message } from './types.ts';
 
 /** The one way in for every message: compares terms, then hands the message to its handler. Throws StepError. */
 export function step(raft: Raft, message: Message): void {
@@ -29,7 +36,7 @@ export function step(raft: Raft, message: Message): void {
   }
   switch (message.type) {
     case MessageType.Hup:
-      startCampaign(raft, raft.config.preVote === true ? 'pre-election' : 'election');
+      handleHup(raft);
       return;
     case MessageType.StorageAppendResp:
       handleStorageAppendResponse(raft, message);
@@ -39,7 +46,7 @@ export function step(raft: Raft, message: Message): void {
       return;
     case MessageType.Vote:
     case MessageType.PreVote:
-      handleVoteRequest(raft, message);
+      handleVote(raft, message);
       return;
     case MessageType.Prop:
       handlePropose(raft, message);
@@ -50,43 +57,47 @@ export function step(raft: Raft, message: Message): void {
   else stepCandidate(raft, message);
 }
 
-/** False when the message is not to be handled further. */
+/** False when the message is not to be handled further. Raft, section 5.1. */
 function enterHigherTerm(raft: Raft, message: Message): boolean {
   const { type } = message;
-  if ((type === MessageType.Vote || type === MessageType.PreVote) && ignoredByLease(raft, message)) {
-    raft.logger.info(
-      `${raft.name} ignored a vote request at term ${message.term}: the lease of its leader has not expired`,
-    );
+  const describe = (): string =>
+    `${messageName(type)} of term ${message.term} from ${nodeIdToHex(message.from)}`;
+  if ((type === MessageType.Vote || type === MessageType.PreVote) && isRefusedByLease(raft, message)) {
+    raft.logger.info(`${raft.name} ignores ${describe()}: it hears from leader ${nodeIdToHex(raft.lead)}`);
     return false;
   }
   // A pre-vote never changes the term; a granted one carries the term asked for.
   if (type === MessageType.PreVote) return true;
   if (type === MessageType.PreVoteResp && !message.reject) return true;
-  raft.becomeFollower(message.term, fromLeader(type) ? message.from : NONE);
+  raft.logger.info(`${raft.name} at term ${raft.term} has ${describe()}`);
+  raft.becomeFollower(message.term, isFromLeader(type) ? message.from : NONE);
   return true;
 }
 
 function handleLowerTerm(raft: Raft, message: Message): void {
   const { type } = message;
   const { checkQuorum, preVote } = raft.config;
-  if (
-    (checkQuorum === true || preVote === true) &&
-    (type === MessageType.Heartbeat || type === MessageType.App)
-  ) {
-    // Tells a leader of an old term of the new one, so that a node cut off by pre-vote or lease can come back.
+  const termsAreHeldBack = checkQuorum === true || preVote === true;
+  if (termsAreHeldBack && (type === MessageType.Heartbeat || type === MessageType.App)) {
+    // A node cut off at a higher term cannot come back by itself: its vote requests are ignored. This answer makes the
+    // old leader step down into the higher term.
     raft.send({ type: MessageType.AppResp, to: message.from });
   } else if (type === MessageType.PreVote) {
     // So that a candidate that missed a term learns it.
     raft.send({ type: MessageType.PreVoteResp, to: message.from, term: raft.term, reject: true });
   } else if (type === MessageType.StorageAppendResp) {
     handleStaleStorageAppendResponse(raft, message);
+  } else {
+    raft.logger.debug(
+      `${raft.name} at term ${raft.term} ignores ${messageName(type)} of term ${message.term}`,
+    );
   }
 }
 
 function stepLeader(raft: Raft, message: Message): void {
   switch (message.type) {
     case MessageType.Beat:
-      raft.broadcastHeartbeat();
+      handleBeat(raft);
       return;
     case MessageType.CheckQuorum:
       handleCheckQuorum(raft);
@@ -97,6 +108,7 @@ function stepLeader(raft: Raft, message: Message): void {
     case MessageType.ForgetLeader:
       return;
   }
+  // All others come from, or concern, a member.
   const progress = raft.tracker.get(message.from);
   if (progress === undefined) return;
   switch (message.type) {
@@ -110,32 +122,26 @@ function stepLeader(raft: Raft, message: Message): void {
       handleSnapshotStatus(progress, message.reject);
       return;
     case MessageType.Unreachable:
-      // Optimistic sending has lost something: probe.
-      if (progress.state === 'replicate') progress.becomeProbe();
+      handleUnreachable(progress);
       return;
     case MessageType.TransferLeader:
-      handleTransfer(raft, message, progress);
+      handleTransferLeader(raft, message, progress);
       return;
   }
 }
 
 function stepCandidate(raft: Raft, message: Message): void {
+  // Answers to the other kind of campaign are out of date.
   const expected = raft.state === StateType.PreCandidate ? MessageType.PreVoteResp : MessageType.VoteResp;
   if (message.type === expected) handleVoteResponse(raft, message);
-  else if (fromLeader(message.type)) {
+  else if (isFromLeader(message.type)) {
     raft.becomeFollower(message.term, message.from);
     handleFromLeader(raft, message);
   }
 }
 
-function handleFromLeader(raft: Raft, message: Message): void {
-  if (message.type === MessageType.App) handleAppend(raft, message);
-  else if (message.type === MessageType.Heartbeat) handleHeartbeat(raft, message);
-  else handleSnapshot(raft, message);
-}
-
 function stepFollower(raft: Raft, message: Message): void {
-  if (fromLeader(message.type)) {
+  if (isFromLeader(message.type)) {
     raft.electionElapsed = 0;
     raft.lead = message.from;
     handleFromLeader(raft, message);
@@ -143,17 +149,13 @@ function stepFollower(raft: Raft, message: Message): void {
   }
   switch (message.type) {
     case MessageType.TransferLeader:
-      forwardTransfer(raft, message);
+      forwardTransferLeader(raft, message);
       return;
     case MessageType.ForgetLeader:
-      if (raft.config.readOnlyOption === 'lease-based') {
-        raft.logger.error(`${raft.name} ignores MsgForgetLeader: reads rely on the leader's lease`);
-      } else {
-        raft.lead = NONE;
-      }
+      handleForgetLeader(raft);
       return;
     case MessageType.TimeoutNow:
-      startCampaign(raft, 'transfer');
+      handleTimeoutNow(raft, message);
       return;
     case MessageType.ReadIndex:
       forwardReadIndex(raft, message);
@@ -162,4 +164,10 @@ function stepFollower(raft: Raft, message: Message): void {
       handleReadIndexResponse(raft, message);
       return;
   }
+}
+
+function handleFromLeader(raft: Raft, message: Message): void {
+  if (message.type === MessageType.App) handleAppend(raft, message);
+  else if (message.type === MessageType.Heartbeat) handleHeartbeat(raft, message);
+  else handleSnapshot(raft, message);
 }

@@ -7,7 +7,7 @@ import { Unstable } from './unstable.ts';
 
 /** Answers of `term` that are not terms. */
 export const COMPACTED = -1;
-export const UNAVAILABLE = -2;
+const UNAVAILABLE = -2;
 
 export interface EntryId {
   readonly term: number;
@@ -23,6 +23,8 @@ export class RaftLog {
   /** Highest index handed out for applying; applied <= applying <= committed. */
   applying: number;
   applied: number;
+  /** Told of everything that enters the log, after it has. */
+  onAppend: ((batches: readonly EntryBatch[]) => void) | null = null;
   private readonly maxApplyingSize: number;
   private applyingSize = 0;
   private applyingPaused = false;
@@ -120,6 +122,7 @@ export class RaftLog {
       () => `append at ${first.firstIndex} below committed ${this.committed}`,
     );
     this.unstable.truncateAndAppend(batches);
+    this.onAppend?.(batches);
     return this.lastIndex();
   }
 
@@ -129,9 +132,15 @@ export class RaftLog {
     for (const batch of batches) {
       // The usual case: everything is new.
       if (batch.firstIndex > last) return batch.firstIndex;
-      for (let index = batch.firstIndex; index <= batch.lastIndex; index++) {
-        if (!this.matchTerm(index, batch.term)) return index;
+      const end = Math.min(batch.lastIndex, last);
+      // Terms never fall along a log: equal ones at both ends are equal in between.
+      if (this.matchTerm(batch.firstIndex, batch.term) && this.matchTerm(end, batch.term)) {
+        if (end < batch.lastIndex) return end + 1;
+        continue;
       }
+      let index = batch.firstIndex;
+      while (this.matchTerm(index, batch.term)) index++;
+      return index;
     }
     return 0;
   }
@@ -210,10 +219,18 @@ export class RaftLog {
     this.unstable.restore(snapshot);
   }
 
-  /** Entries from `index` on; empty when there are none; LogError 'compacted' when they are gone. */
-  entries(index: number, maxBytes: number): EntryBatch[] {
+  /** Entries from `index` on, at least one if there is one, of at most `maxBytes`; COMPACTED when they are gone. */
+  entriesFrom(index: number, maxBytes: number): EntryBatch[] | typeof COMPACTED {
     const last = this.lastIndex();
-    return index > last ? [] : this.slice(index, last + 1, maxBytes);
+    if (index > last) return [];
+    if (index < this.firstIndex()) return COMPACTED;
+    try {
+      return this.slice(index, last + 1, maxBytes);
+    } catch (error) {
+      // Only when the driver's storage compacts behind our back.
+      if (error instanceof LogError && error.code === 'compacted') return COMPACTED;
+      throw error;
+    }
   }
 
   /** Entries [lo, hi) of at most `maxBytes` encoded, but at least one; LogError 'compacted' when lo is gone. */

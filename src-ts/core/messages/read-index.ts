@@ -1,72 +1,70 @@
+import { MAX_WAITING_READS } from '../read-only.ts';
 import { NONE } from '../node-id.ts';
 import type { Raft } from '../raft.ts';
+import { broadcastHeartbeat } from '../replication.ts';
 import { MessageType, type Message } from '../types.ts';
 
-const EMPTY = new Uint8Array(0);
-
-/** Read requests that a leader keeps until its first commit in its term; more are dropped. */
-const MAX_PENDING_READS = 65_536;
-
-function contextOf(message: Message): Uint8Array {
+/** What the asker gave to tell its requests apart. */
+export function requestContextOf(message: Message): Uint8Array | null {
   const batch = message.entries[0];
-  return batch === undefined || batch.count === 0 ? EMPTY : batch.data(0);
+  return batch === undefined || batch.count === 0 ? null : batch.data(0);
 }
 
-/** MsgReadIndex at the leader. Thesis, section 6.4. */
+/** MsgReadIndex at the leader. Thesis, section 6.4. Requests beyond the bound are dropped, as if lost on the way. */
 export function handleReadIndex(raft: Raft, message: Message): void {
+  if (requestContextOf(message) === null) {
+    raft.logger.warning(`${raft.name} drops a read request without a context`);
+    return;
+  }
   if (raft.tracker.isSingleton) {
-    answerRead(raft, message, raft.log.committed);
+    answer(raft, message, raft.log.committed);
     return;
   }
-  // Before its first commit a new leader does not know what has been committed.
-  if (!raft.committedInCurrentTerm()) {
-    if (raft.pendingReadIndexMessages.length < MAX_PENDING_READS) raft.pendingReadIndexMessages.push(message);
-    return;
-  }
-  confirmRead(raft, message);
+  // Before its first commit in its term a leader does not know what has been committed.
+  if (raft.committedInCurrentTerm()) startConfirmation(raft, message);
+  else if (raft.pendingReads.length < MAX_WAITING_READS) raft.pendingReads.push(message);
 }
 
-function confirmRead(raft: Raft, message: Message): void {
+function startConfirmation(raft: Raft, message: Message): void {
   if (raft.config.readOnlyOption === 'lease-based') {
-    answerRead(raft, message, raft.log.committed);
+    answer(raft, message, raft.log.committed);
     return;
   }
-  raft.readOnly.addRequest(raft.log.committed, message);
+  if (!raft.readOnly.addRequest(raft.log.committed, message)) return;
   raft.readOnly.acknowledge(raft.id, raft.readOnly.heartbeatContext());
-  raft.broadcastHeartbeat();
+  broadcastHeartbeat(raft);
 }
 
+/** The leader has committed: what waited for its first commit goes on. */
 export function releasePendingReads(raft: Raft): void {
-  if (raft.pendingReadIndexMessages.length === 0) return;
-  if (!raft.committedInCurrentTerm()) return;
-  const waiting = raft.pendingReadIndexMessages;
-  raft.pendingReadIndexMessages = [];
-  for (const message of waiting) confirmRead(raft, message);
+  if (raft.pendingReads.length === 0 || !raft.committedInCurrentTerm()) return;
+  const waiting = raft.pendingReads;
+  raft.pendingReads = [];
+  for (const message of waiting) startConfirmation(raft, message);
+}
+
+/** A heartbeat's answer confirms the reads that were asked for before it was sent. */
+export function confirmReads(raft: Raft, { from, context }: Message): void {
+  if (raft.config.readOnlyOption === 'lease-based' || context === null || context.length === 0) return;
+  raft.readOnly.acknowledge(from, context);
+  for (const { request, index } of raft.readOnly.advance(raft.tracker.voters)) answer(raft, request, index);
 }
 
 /** Hands the answer out here, or sends it to the follower that asked. */
-export function answerRead(raft: Raft, request: Message, index: number): void {
+function answer(raft: Raft, request: Message, index: number): void {
   if (request.from === NONE || request.from === raft.id) {
-    raft.readStates.push({ index, requestContext: contextOf(request) });
+    raft.readStates.push({ index, requestContext: requestContextOf(request)! });
   } else {
     raft.send({ type: MessageType.ReadIndexResp, to: request.from, index, entries: request.entries });
   }
 }
 
-/** MsgReadIndex at a follower: forwarded. */
+/** MsgReadIndex at a follower: goes to the leader with its origin. */
 export function forwardReadIndex(raft: Raft, message: Message): void {
   if (raft.lead === NONE) {
-    raft.logger.info(`${raft.name} has no leader at term ${raft.term}; dropping index reading msg`);
+    raft.logger.info(`${raft.name} drops a read request: no leader is known at term ${raft.term}`);
     return;
   }
-  raft.send({ ...message, to: raft.lead, term: 0 });
-}
-
-/** MsgReadIndexResp at the follower that asked. */
-export function handleReadIndexResponse(raft: Raft, message: Message): void {
-  if (message.entries.length !== 1 || message.entries[0]!.count !== 1) {
-    raft.logger.error(`${raft.name} got a malformed read index answer`);
-    return;
-  }
-  raft.readStates.push({ index: message.index, requestContext: contextOf(message) });
+  const { type, from, entries, context } = message;
+  raft.send({ type, to: raft.lead, from, entries, context });
 }

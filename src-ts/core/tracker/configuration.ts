@@ -36,3 +36,8 @@ export function toConfState(configuration: Configuration): ConfState {
     autoLeave: configuration.autoLeave,
   };
 }
+
+/** A voter in one half at least. */
+export function isVoter({ incoming, outgoing }: Configuration, id: NodeId): boolean {
+  return incoming.has(id) || outgoing.has(id);
+}

@@ -16,6 +16,11 @@ export class Inflights {
     this.maxBytes = maxBytes;
   }
 
+  /** Sizes matter only when there is a limit of bytes. */
+  get countsBytes(): boolean {
+    return this.maxBytes !== 0;
+  }
+
   get full(): boolean {
     return this.count === this.size || (this.maxBytes !== 0 && this.bytes >= this.maxBytes);
   }
