@@ -182,9 +182,13 @@ async function run(
     for (let i = 0; i < STEPS; i++) await chaos.step();
     await chaos.calm();
     chaos.check();
+    let snapshots = 0;
     for (const member of cluster.running) {
+      snapshots += member.host.snapshotsTaken.length;
+      expect(member.host.violations).toEqual([]);
       expect(member.host.events.filter(({ code }) => code === 2)).toEqual([]);
     }
+    expect(snapshots).toBeGreaterThan(0);
     const ok = [...cluster.proposed.keys()].filter(
       (sequence) => cluster.outcome(sequence) === ErrorCode.OK,
     ).length;
