@@ -21,7 +21,8 @@ function restore(raft: Raft, snapshot: Snapshot): boolean {
     raft.becomeFollower(raft.term + 1, NONE);
     return false;
   }
-  if (!includes(confState, raft.id)) {
+  // Where changes take effect when appended, a new member may get a snapshot from before the change that added it.
+  if (raft.appendedConfigurations === null && !includes(confState, raft.id)) {
     raft.logger.warning(
       `${raft.name} refuses the snapshot at ${index}: its members do not include this node`,
     );
