@@ -1,12 +1,20 @@
-# Example programs: every .c file of examples-c is a program; what stands in examples-c/common is linked to each.
+# Example programs: every .c file of examples-c is one, in build/examples. A directory there holds what programs
+# share: a library of which each takes what it uses.
 
 file(GLOB polyraft_examples CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/examples-c/*.c")
-file(GLOB polyraft_example_common CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/examples-c/common/*.c")
+file(GLOB polyraft_example_shared CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/examples-c/*/*.c")
+
+if(polyraft_example_shared)
+  add_library(polyraft-examples STATIC ${polyraft_example_shared})
+  target_link_libraries(polyraft-examples PRIVATE polyraft-compile)
+endif()
+
 if(TARGET polyraft)
   foreach(example ${polyraft_examples})
     get_filename_component(name "${example}" NAME_WE)
-    add_executable(${name} ${example} ${polyraft_example_common})
-    target_link_libraries(${name} PRIVATE polyraft-compile polyraft)
+    add_executable(${name} ${example})
+    target_link_libraries(${name} PRIVATE polyraft-compile polyraft
+      $<$<TARGET_EXISTS:polyraft-examples>:polyraft-examples>)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/examples")
   endforeach()
 endif()

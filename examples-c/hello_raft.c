@@ -11,8 +11,9 @@ static int apply(void* context, uint64_t index, uint64_t term, const void* data,
 int main(void) {
   struct RAFT_Options options = {
       .struct_size = sizeof options,
-      .config = "{\"id\": 1, \"waldir\": \"hello-wal\", \"snapdir\": \"hello-snap\","
-                " \"peers\": [{\"id\": 1, \"url\": \"http://127.0.0.1:9001\"}]}",
+      .config =
+          "{\"id\": 1, \"waldir\": \"hello-wal\", \"snapdir\": \"hello-snap\","
+          " \"peers\": [{\"id\": 1, \"url\": \"http://127.0.0.1:9001\"}]}",
       .callbacks = {.struct_size = sizeof options.callbacks, .apply = apply},
   };
   RAFT_Handle raft;
