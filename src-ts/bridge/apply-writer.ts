@@ -1,62 +1,63 @@
 import type { EntryBatch } from '../core/entry-batch.ts';
 import { EntryType } from '../core/entry-batch.ts';
-import { RecordFlag, RecordType } from './protocol.generated.ts';
+import type { SnapshotChunks } from '../server/api.ts';
+import { type ApplyJob, LargeEntryJob, RequestJob, RestoreJob } from './apply-jobs.ts';
+import { RecordType } from './protocol.generated.ts';
 import type { Region } from './region.ts';
 import { align } from './ring-reader.ts';
 import type { RingWriter } from './ring-writer.ts';
 
 const BATCH_HEADER_BYTES = 24;
 const ENTRY_HEADER_BYTES = 8;
-const LARGE_HEADER_BYTES = 16;
+/** Up to this size a loop copies quicker than a call that needs a view. */
+const LOOP_COPY_BYTES = 32;
 
-/** One entry that is larger than a record: its chunks go out as there is room. */
-interface LargeEntry {
-  readonly index: number;
-  readonly term: number;
-  readonly data: Uint8Array;
-  done: number;
-}
-
-/** Committed entries and snapshots into the apply ring, straight from the log's buffers. */
+/**
+ * Committed entries, snapshots and requests into the apply ring, in the order in which they are given. What does not fit
+ * into one record, or has to wait, is a job; while there is one, no entry is taken.
+ */
 export class ApplyWriter {
   private readonly region: Region;
   private readonly ring: RingWriter;
-  private large: LargeEntry | null = null;
-  /** A restore is under way: its chunks may not be interrupted. */
-  private restoring = false;
-  private roomWaiters: (() => void)[] = [];
-  /** Something was refused for want of room. */
-  private short = false;
+  private readonly onFinished: () => void;
+  /** Bound: one large entry, one restore (the server has one at a time), one snapshot request a server. */
+  private readonly jobs: ApplyJob[] = [];
+  /** Payload bytes that the refused entry needs; 0 when nothing was refused. */
+  private refusedBytes = 0;
+  private closed: Error | null = null;
 
-  constructor(region: Region, ring: RingWriter) {
+  /** `onFinished`: a job has ended outside of `poll`, so a poll may have something to tell. */
+  constructor(region: Region, ring: RingWriter, onFinished: () => void) {
     this.region = region;
     this.ring = ring;
+    this.onFinished = onFinished;
   }
 
-  /** Returns how many entries were taken. */
+  /** Returns how many entries were taken, from the front; fewer than there are when there is no room. */
   apply(batch: EntryBatch): number {
+    if (this.closed !== null) return 0;
     let taken = 0;
-    if (this.large !== null || this.restoring) {
-      this.short = true;
-      return 0;
-    }
     while (taken < batch.count) {
-      const size = batch.dataSize(taken);
-      if (size + BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES > this.ring.chunkBytes) {
-        const { firstIndex, term } = batch;
-        this.large = { index: firstIndex + taken, term, data: batch.data(taken), done: 0 };
+      const needed = BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES + align(batch.dataSize(taken));
+      if (this.jobs.length > 0) {
+        this.refusedBytes = Math.min(needed, this.ring.chunkBytes);
+        break;
+      }
+      if (needed > this.ring.chunkBytes) {
+        this.jobs.push(
+          new LargeEntryJob(this.region, this.ring, batch.firstIndex + taken, batch.term, batch.data(taken)),
+        );
         taken++;
-        if (!this.pumpLarge()) break;
+        this.pump();
         continue;
       }
       const count = this.writeRecord(batch, taken);
-      if (count === 0) {
-        if (this.ring.awaitRoom(BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES + align(size))) continue;
+      taken += count;
+      if (count === 0 && !this.ring.awaitRoom(needed)) {
+        this.refusedBytes = needed;
         break;
       }
-      taken += count;
     }
-    if (taken < batch.count) this.short = true;
     return taken;
   }
 
@@ -79,6 +80,7 @@ export class ApplyWriter {
     this.region.setU64(start + 8, batch.term);
     words[(start + 16) >>> 2] = count;
     words[(start + 20) >>> 2] = 0;
+    const source = batch.bytes;
     let at = start + BATCH_HEADER_BYTES;
     for (let i = from; i < from + count; i++) {
       const dataStart = batch.dataStart(i);
@@ -87,113 +89,64 @@ export class ApplyWriter {
       words[at >>> 2] = size;
       words[(at + 4) >>> 2] = size === 0 || batch.type(i) !== EntryType.Normal ? 1 : 0;
       at += ENTRY_HEADER_BYTES;
-      if (size > 0) bytes.set(batch.bytes.subarray(dataStart, dataEnd), at);
+      if (size <= LOOP_COPY_BYTES) for (let j = 0; j < size; j++) bytes[at + j] = source[dataStart + j]!;
+      else bytes.set(source.subarray(dataStart, dataEnd), at);
       at += align(size);
     }
     this.ring.publish(RecordType.COMMIT_BATCH, 0, 0, length);
     return count;
   }
 
-  /** True when the large entry has gone out whole. */
-  private pumpLarge(): boolean {
-    const { large } = this;
-    if (large === null) return true;
-    const total = LARGE_HEADER_BYTES + large.data.length;
-    while (large.done < total) {
-      const first = large.done === 0;
-      const length = Math.min(total - large.done, this.ring.chunkBytes);
-      const at = this.ring.reserve(length);
-      if (at < 0) {
-        if (this.ring.awaitRoom(length)) continue;
-        return false;
-      }
-      let target = at;
-      let from = large.done - LARGE_HEADER_BYTES;
-      if (first) {
-        this.region.setU64(at, large.index);
-        this.region.setU64(at + 8, large.term);
-        target += LARGE_HEADER_BYTES;
-        from = 0;
-      }
-      const to = large.done + length - LARGE_HEADER_BYTES;
-      this.region.bytes.set(large.data.subarray(from, to), target);
-      this.ring.publish(RecordType.COMMIT_LARGE, chunkFlags(large.done, length, total), 0, total);
-      large.done += length;
-    }
-    this.large = null;
+  /** Goes on with what waits. True when entries were refused and there is room for them now. */
+  poll(): boolean {
+    this.pump();
+    if (this.jobs.length > 0 || this.refusedBytes === 0) return false;
+    if (!this.ring.awaitRoom(this.refusedBytes)) return false;
+    this.refusedBytes = 0;
     return true;
   }
 
-  /** Called when the host may have freed room. Returns true when `apply` should be tried again. */
-  poll(): boolean {
-    if (!this.pumpLarge()) return false;
-    const waiters = this.roomWaiters;
-    if (waiters.length > 0) {
-      this.roomWaiters = [];
-      for (const wake of waiters) wake();
-    }
-    if (!this.short || this.restoring) return false;
-    this.short = false;
-    return true;
+  private pump(): void {
+    while (this.jobs.length > 0 && this.jobs[0]!.advance()) this.jobs.shift();
+  }
+
+  private add(job: ApplyJob): void {
+    this.jobs.push(job);
+    this.pump();
   }
 
   /** A record without data of its own, in order with the entries. Resolves once it is in the ring. */
-  async request(type: number, id: number, payload: Uint8Array): Promise<void> {
-    const at = await this.reserve(payload.length);
-    this.region.bytes.set(payload, at);
-    this.ring.publish(type, 0, id, payload.length);
-  }
-
-  private async reserve(length: number): Promise<number> {
-    for (;;) {
-      if (this.large === null) {
-        const at = this.ring.reserve(length);
-        if (at >= 0) return at;
-        if (this.ring.awaitRoom(length)) continue;
-      }
-      await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
-    }
+  request(type: number, id: number, payload: Uint8Array): Promise<void> {
+    if (this.closed !== null) return Promise.reject(this.closed);
+    return new Promise((resolve, reject) => {
+      this.add(new RequestJob(this.region, this.ring, type, id, payload, { resolve, reject }));
+    });
   }
 
   /** Streams a snapshot of `dataBytes` bytes to the host; resolves when all of it is in the ring. */
-  async restore(
-    index: number,
-    term: number,
-    dataBytes: number,
-    read: (chunk: (bytes: Uint8Array) => Promise<void> | void) => Promise<void>,
-  ): Promise<void> {
-    this.restoring = true;
+  async restore(index: number, term: number, dataBytes: number, read: SnapshotChunks): Promise<void> {
+    if (this.closed !== null) throw this.closed;
+    const job = new RestoreJob(this.region, this.ring, index, term, dataBytes, () => {
+      this.pump();
+    });
+    this.add(job);
     try {
-      const total = LARGE_HEADER_BYTES + dataBytes;
-      let done = 0;
-      const send = async (bytes: Uint8Array): Promise<void> => {
-        let from = 0;
-        do {
-          const header = done === 0 ? LARGE_HEADER_BYTES : 0;
-          const length = Math.min(bytes.length - from + header, this.ring.chunkBytes);
-          let at = await this.reserve(length);
-          const start = done;
-          if (header > 0) {
-            this.region.setU64(at, index);
-            this.region.setU64(at + 8, term);
-            at += header;
-          }
-          const to = from + length - header;
-          this.region.bytes.set(bytes.subarray(from, to), at);
-          done += length;
-          from = to;
-          this.ring.publish(RecordType.RESTORE_SNAPSHOT, chunkFlags(start, length, total), 0, total);
-        } while (from < bytes.length);
-      };
-      if (dataBytes === 0) await send(new Uint8Array(0));
-      else await read(send);
+      if (dataBytes > 0) await read((bytes) => job.send(bytes));
+      await job.finish();
+    } catch (error) {
+      job.fail();
+      throw error;
     } finally {
-      this.restoring = false;
-      this.short = true;
+      this.pump();
+      this.onFinished();
     }
   }
-}
 
-function chunkFlags(done: number, length: number, total: number): number {
-  return (done > 0 ? RecordFlag.CONTINUATION : 0) | (done + length < total ? RecordFlag.MORE : 0);
+  /** The server has ended: what waits is given up with this error, and nothing is taken any more. */
+  close(error: Error): void {
+    if (this.closed !== null) return;
+    this.closed = error;
+    this.refusedBytes = 0;
+    for (const job of this.jobs.splice(0)) job.abandon(error);
+  }
 }

@@ -1,11 +1,17 @@
 import { ErrorCode } from '../core/codes.generated.ts';
-import { nodeIdFromBigint } from '../core/node-id.ts';
-import { ServerError, type MemberOperation, type RaftServer } from '../server/api.ts';
+import {
+  changeMember,
+  readIndex,
+  report,
+  saveSnapshot,
+  sendMessage,
+  transferLeadership,
+} from '../facade/easyraft.ts';
+import { ServerError, type RaftServer } from '../server/api.ts';
 import { encodeText, encodeU64, PayloadReader } from './payload.ts';
 import { RecordType } from './protocol.generated.ts';
 
 const NOTHING = new Uint8Array(0);
-const OPERATIONS: readonly MemberOperation[] = ['add', 'remove', 'update', 'add-learner', 'promote'];
 
 /** Commands that are answered by REPLY. */
 export function isRequest(type: number): boolean {
@@ -22,38 +28,31 @@ export function isRequest(type: number): boolean {
   }
 }
 
-/** Carries out one request; resolves to the data of its reply, rejects with ServerError. */
+/** Carries out one request; resolves to the data of its reply. A payload that is too short throws BridgeError. */
 export async function runRequest(server: RaftServer, type: number, payload: Uint8Array): Promise<Uint8Array> {
   const reader = new PayloadReader(payload);
   switch (type) {
     case RecordType.MEMBER_CHANGE: {
-      const operation = OPERATIONS[reader.u32()];
+      const operation = reader.u32();
       reader.u32();
-      const id = nodeIdFromBigint(reader.u64());
-      const url = reader.text();
-      if (operation === undefined)
-        throw new ServerError(ErrorCode.UNSUPPORTED, 'this membership operation is not known');
-      return encodeU64(await server.changeMember(operation, id, url === '' ? null : url));
+      const id = reader.u64();
+      return encodeU64(await changeMember(server, operation, id, reader.text()));
     }
     case RecordType.SNAPSHOT_REQUEST:
-      return encodeU64(await server.snapshot());
-    case RecordType.STATUS_REQUEST: {
-      const what = reader.u32();
-      if (what === 0) return encodeText(server.statusJson());
-      if (what === 1) return encodeText(server.peersJson());
-      throw new ServerError(ErrorCode.UNSUPPORTED, 'metrics are not supported yet');
-    }
+      return encodeU64(await saveSnapshot(server));
+    case RecordType.STATUS_REQUEST:
+      return encodeText(report(server, reader.u32()));
     case RecordType.SEND_MESSAGE: {
-      const id = nodeIdFromBigint(reader.u64());
-      return server.sendHostMessage(id, reader.rest());
+      const to = reader.u64();
+      return sendMessage(server, to, reader.rest());
     }
     case RecordType.TRANSFER_LEADER:
-      await server.transferLeadership(nodeIdFromBigint(reader.u64()));
+      await transferLeadership(server, reader.u64());
       return NOTHING;
     case RecordType.READ_INDEX:
-      return encodeU64(await server.readIndex(reader.u32() === 1 ? 'lease' : 'safe'));
+      return encodeU64(await readIndex(server, reader.u32()));
     default:
-      throw new ServerError(ErrorCode.UNSUPPORTED, `request ${type} is not known`);
+      throw new ServerError(ErrorCode.INTERNAL, `record type ${type} is no request`);
   }
 }
 

@@ -1,12 +1,11 @@
-import { ErrorCode } from '../core/codes.generated.ts';
+import { ErrorCode, EventCode, LogLevel } from '../core/codes.generated.ts';
 import { nodeIdToHex } from '../core/node-id.ts';
+import type { Logger } from '../core/api.ts';
 import { parseConfig } from '../facade/config/parse-config.ts';
-import { ServerError } from '../server/api.ts';
-import { startServer } from '../server/start-server.ts';
-import type { NativeBinding } from '../storage/native-binding.ts';
+import { ServerError, type RaftServer, type ServerConfig, type StateMachinePort } from '../server/api.ts';
+import type { BridgeBinding } from '../storage/native-binding.ts';
 import { ChunkAssembler } from './chunk-assembler.ts';
 import { describeError } from './commands.ts';
-import { NodeEnvironment } from './environment.ts';
 import { EventWriter } from './event-writer.ts';
 import { LogSink } from './log-sink.ts';
 import { encodeText, PayloadReader, replyPayload } from './payload.ts';
@@ -18,46 +17,55 @@ import {
   MAX_SERVERS,
   RecordType,
 } from './protocol.generated.ts';
-import { EngineState, Region } from './region.ts';
+import { type BridgeError, EngineState, Region } from './region.ts';
 import { RingReader } from './ring-reader.ts';
 import { RingWriter } from './ring-writer.ts';
-import { Slot } from './slot.ts';
+import { Slot, type SlotOwner } from './slot.ts';
 
 /** Turns of the event loop without work before the engine parks: a short spin, since a wake-up costs more. */
 const IDLE_TURNS = 4;
 /** Longest error text in a control reply, which travels in one record. */
 const MAX_TEXT_BYTES = 64 * 1024;
 
+export interface EngineParts {
+  readonly version: string;
+  /** Starts a server; rejects with ServerError, and nothing stays open or locked then. */
+  startServer(
+    config: ServerConfig,
+    port: StateMachinePort,
+    logger: Logger,
+    appliedIndex: number,
+  ): Promise<RaftServer>;
+  /** All servers have been stopped and the host has been told: ends this runtime. */
+  end(): void;
+}
+
 /** All servers of one host, and the loop that moves what comes through their rings. */
-export class Engine {
+export class Engine implements SlotOwner {
+  readonly log: LogSink;
+  private readonly parts: EngineParts;
+  private readonly binding: BridgeBinding;
   private readonly region: Region;
-  private readonly binding: NativeBinding;
   private readonly commands: RingReader;
   private readonly events: EventWriter;
   private readonly assembler: ChunkAssembler;
-  private readonly environment: NodeEnvironment;
-  private readonly version: string;
-  readonly log: LogSink;
   private readonly slots = new Map<number, Slot>();
   private polling = false;
   private idleTurns = 0;
-  /** Ends the engine: set by main for the runtime it is in. */
-  private readonly end: () => void;
+  private stopping: Promise<void> | null = null;
 
-  constructor(binding: NativeBinding, version: string, end: () => void) {
+  constructor(binding: BridgeBinding, parts: EngineParts) {
     this.binding = binding;
-    this.version = version;
-    this.end = end;
+    this.parts = parts;
     this.region = new Region(binding);
     const { region } = this;
     this.commands = new RingReader(region, CONTROL_COMMAND_RING_AT, CONTROL_COMMAND_RING_BYTES, 'control');
-    this.events = new EventWriter(
-      region,
-      new RingWriter(region, CONTROL_EVENT_RING_AT, CONTROL_EVENT_RING_BYTES),
-    );
+    const events = new RingWriter(region, CONTROL_EVENT_RING_AT, CONTROL_EVENT_RING_BYTES);
+    this.events = new EventWriter(region, events, (error) => {
+      this.broken(error);
+    });
     this.assembler = new ChunkAssembler(region);
     this.log = new LogSink(this.events);
-    this.environment = new NodeEnvironment(binding, version);
   }
 
   start(): void {
@@ -65,7 +73,7 @@ export class Engine {
       this.schedule();
     });
     this.region.setEngineState(EngineState.Running);
-    this.events.write(RecordType.ENGINE_READY, 0, encodeText(this.version));
+    this.events.write(RecordType.ENGINE_READY, 0, encodeText(this.parts.version));
     this.schedule();
   }
 
@@ -76,6 +84,13 @@ export class Engine {
     this.polling = true;
     this.region.unpark();
     setImmediate(this.turn);
+  }
+
+  /** Thrown where nothing catches it: main ends the engine, and whoever called goes on until then. */
+  broken(error: BridgeError): void {
+    setImmediate(() => {
+      throw error;
+    });
   }
 
   private readonly turn = (): void => {
@@ -135,7 +150,7 @@ export class Engine {
         return;
       }
       case RecordType.SET_LOG:
-        this.log.setLevel(reader.i32());
+        this.log.configure(reader.i32(), reader.u32() !== 0);
         return;
       case RecordType.STOP_ENGINE:
         void this.stop();
@@ -148,21 +163,20 @@ export class Engine {
   private async create(id: number, index: number, appliedIndex: number, text: string): Promise<void> {
     let slot: Slot | null = null;
     try {
-      if (index >= MAX_SERVERS) throw new ServerError(ErrorCode.INTERNAL, `slot ${index} does not exist`);
+      if (this.stopping !== null) throw new ServerError(ErrorCode.STOPPED, 'the engine is stopping');
+      const inUse = this.slots.get(index);
+      if (index >= MAX_SERVERS || (inUse !== undefined && !inUse.isGone))
+        throw new ServerError(ErrorCode.INTERNAL, `slot ${index} is not free`);
       const { config, warnings } = parseConfig(text);
-      const prefix = `${config.clusterId.toString(16)}/${nodeIdToHex(config.id)}: `;
-      const logger = this.log.logger(prefix);
+      const logger = this.log.logger(`${config.clusterId.toString(16)}/${nodeIdToHex(config.id)}: `);
       for (const warning of warnings) logger.warning(warning);
-      slot = new Slot(this.region, index, config.maxProposalBytes, () => {
-        this.schedule();
-      });
+      slot = new Slot(this.region, index, config.maxProposalBytes, this);
       this.slots.set(index, slot);
-      const server = await startServer(config, this.environment.for(logger), slot.port, { appliedIndex });
-      slot.attach(server);
+      slot.attach(await this.parts.startServer(config, slot.port, logger, appliedIndex));
       this.reply(id, ErrorCode.OK, '');
     } catch (error) {
       if (slot !== null) {
-        slot.port.close();
+        slot.discard();
         this.slots.delete(index);
       }
       const { code, text: reason } = describeError(error);
@@ -174,17 +188,32 @@ export class Engine {
     this.events.write(RecordType.REPLY, id, replyPayload(code, encodeText(text).subarray(0, MAX_TEXT_BYTES)));
   }
 
-  async stop(): Promise<void> {
-    await Promise.allSettled([...this.slots.values()].map((slot) => slot.stop()));
+  /** Stops all servers, then ends the engine. */
+  stop(): Promise<void> {
+    this.stopping ??= this.stopAll();
+    return this.stopping;
+  }
+
+  private async stopAll(): Promise<void> {
+    await Promise.allSettled([...this.slots.values()].map((slot) => slot.stop(false)));
     this.slots.clear();
     this.region.setEngineState(EngineState.Ended);
-    this.end();
+    this.parts.end();
+  }
+
+  /** There is not much memory left: the servers fail in good order while there is some, and the engine ends. */
+  stopForMemory(): void {
+    const text = 'the memory of the engine is nearly full';
+    this.log.write(LogLevel.CRITICAL, `${text}; its servers stop`);
+    for (const slot of this.slots.values())
+      slot.port.event(EventCode.SERVER_FAILED, ErrorCode.NO_MEMORY, text);
+    void this.stop();
   }
 
   /** Something is broken beyond repair: the host is told why, as far as its rings still work. */
   reportFatal(error: unknown): void {
     const { text } = describeError(error);
-    this.log.write(-1, `the engine stops: ${text}`);
+    this.log.write(LogLevel.CRITICAL, `the engine stops: ${text}`);
     this.region.setEngineState(EngineState.Ended);
   }
 }

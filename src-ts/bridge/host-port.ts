@@ -11,47 +11,57 @@ import {
 } from '../server/api.ts';
 import { ApplyWriter } from './apply-writer.ts';
 import type { EventWriter } from './event-writer.ts';
+import { encodeU64, eventPayload, outcomesPayload, OUTCOME_BYTES } from './payload.ts';
 import { RecordType } from './protocol.generated.ts';
 import type { Region } from './region.ts';
 import type { RingWriter } from './ring-writer.ts';
 import { SnapshotInbox } from './snapshot-inbox.ts';
 
-const OUTCOME_BYTES = 32;
-/** Host messages that wait for their answer at once; further ones are refused. */
+/** Host messages that wait for their answer at once, and bytes that may wait for the event ring; more are refused. */
 const MAX_MESSAGES = 1024;
+const MAX_MESSAGE_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 interface PendingMessage {
   readonly resolve: (answer: Uint8Array) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** The host's state machine, seen through its rings. */
+/** The host's state machine, seen through its rings. Once closed it touches them no more: the slot may be another's. */
 export class HostPort implements StateMachinePort {
-  readonly applies: ApplyWriter;
   private readonly region: Region;
+  private readonly applies: ApplyWriter;
   private readonly events: EventWriter;
   private readonly appliedAt: number;
-  private readonly onCommandRoom: () => void;
+  private readonly schedule: () => void;
   private nextId = 1;
-  private readonly inboxes = new Map<number, SnapshotInbox>();
+  private closed = false;
+  /** The snapshot that was asked for last; the server asks for one at a time. */
+  private inbox: SnapshotInbox | null = null;
+  private inboxId = 0;
   private readonly messages = new Map<number, PendingMessage>();
 
+  /** `schedule`: the rings are worth a look. */
   constructor(
     region: Region,
     applyRing: RingWriter,
     events: EventWriter,
     appliedAt: number,
-    onCommandRoom: () => void,
+    schedule: () => void,
   ) {
     this.region = region;
-    this.applies = new ApplyWriter(region, applyRing);
+    this.applies = new ApplyWriter(region, applyRing, schedule);
     this.events = events;
     this.appliedAt = appliedAt;
-    this.onCommandRoom = onCommandRoom;
+    this.schedule = schedule;
   }
 
   apply(batch: EntryBatch): number {
     return this.applies.apply(batch);
+  }
+
+  /** Goes on with what waits for room in the apply ring; true when the server should hand over entries again. */
+  pollApply(): boolean {
+    return this.applies.poll();
   }
 
   appliedIndex(): number {
@@ -70,79 +80,62 @@ export class HostPort implements StateMachinePort {
   }
 
   async takeSnapshot(index: number): Promise<HostSnapshot> {
+    this.inbox?.abandon(new ServerError(ErrorCode.STOPPED, 'another snapshot was begun'));
+    const inbox = new SnapshotInbox(this.schedule);
     const id = this.nextId++;
-    const inbox = new SnapshotInbox(this.onCommandRoom);
-    this.inboxes.set(id, inbox);
-    const payload = new Uint8Array(8);
-    new DataView(payload.buffer).setUint32(0, index >>> 0, true);
-    new DataView(payload.buffer).setUint32(4, Math.floor(index / 0x1_0000_0000), true);
-    await this.applies.request(RecordType.TAKE_SNAPSHOT, id, payload);
-    return inbox.snapshot;
+    this.inbox = inbox;
+    this.inboxId = id;
+    await this.applies.request(RecordType.TAKE_SNAPSHOT, id, encodeU64(index));
+    return await inbox.snapshot;
   }
 
   /** False while chunks of a snapshot wait for the disk: the command ring is to be left alone. */
   get takesCommands(): boolean {
-    for (const inbox of this.inboxes.values()) if (inbox.isFull) return false;
-    return true;
+    return this.inbox === null || !this.inbox.isFull;
   }
 
-  /** One chunk of SNAPSHOT_DATA; `first` has the 8 fixed bytes in front. */
-  snapshotChunk(id: number, first: boolean, last: boolean, total: number, chunk: Uint8Array): void {
-    const inbox = this.inboxes.get(id);
-    if (inbox === undefined) return;
-    let data = chunk;
-    if (first) {
-      const code = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength).getInt32(0, true);
-      inbox.begin(code, total - 8);
-      data = chunk.subarray(8);
-    }
-    inbox.add(data);
-    if (last) this.inboxes.delete(id);
+  /**
+   * One chunk of SNAPSHOT_DATA; the first has 8 fixed bytes in front, and `total` counts them. Takes `chunk`. False when
+   * it does not fit to those before.
+   */
+  snapshotChunk(id: number, first: boolean, total: number, chunk: Uint8Array): boolean {
+    if (this.inbox === null || id !== this.inboxId) return true;
+    if (!first) return this.inbox.add(chunk);
+    if (chunk.length < 8) return false;
+    this.inbox.begin(new DataView(chunk.buffer, chunk.byteOffset, 4).getInt32(0, true), total - 8);
+    return this.inbox.add(chunk.subarray(8));
   }
 
   stateChanged(state: StateType): void {
     const payload = new Uint8Array(4);
     payload[0] = state;
-    this.events.write(RecordType.STATE_CHANGE, 0, payload);
+    this.write(RecordType.STATE_CHANGE, 0, payload);
   }
 
   event(code: EventCode, value: number, text: string): void {
-    const encoded = new TextEncoder().encode(text);
-    const payload = new Uint8Array(16 + encoded.length);
-    const view = new DataView(payload.buffer);
-    view.setUint32(0, code, true);
-    view.setBigUint64(8, code === EventCode.LEADER_CHANGED ? nodeIdToBigint(value) : BigInt(value), true);
-    payload.set(encoded, 16);
-    this.events.write(RecordType.EVENT, 0, payload);
+    const wide = code === EventCode.LEADER_CHANGED ? nodeIdToBigint(value) : BigInt(value);
+    this.write(RecordType.EVENT, 0, eventPayload(code, wide, text));
+    // Nothing is applied or stored any more; a snapshot on its way must not hold up what the host still asks.
+    if (code === EventCode.SERVER_FAILED) this.abandonTransfers(`the server has failed: ${text}`);
   }
 
   outcomes(outcomes: readonly Outcome[]): void {
     const most = Math.floor((this.events.recordBytes - 8) / OUTCOME_BYTES);
     for (let from = 0; from < outcomes.length; from += most) {
-      const count = Math.min(most, outcomes.length - from);
-      const payload = new Uint8Array(8 + count * OUTCOME_BYTES);
-      const view = new DataView(payload.buffer);
-      view.setUint32(0, count, true);
-      for (let i = 0; i < count; i++) {
-        const outcome = outcomes[from + i]!;
-        const at = 8 + i * OUTCOME_BYTES;
-        setU64(view, at, outcome.sequence);
-        setU64(view, at + 8, outcome.index);
-        setU64(view, at + 16, outcome.term);
-        view.setInt32(at + 24, outcome.code, true);
-      }
-      this.events.write(RecordType.COMPLETIONS, 0, payload);
+      const to = Math.min(from + most, outcomes.length);
+      this.write(RecordType.COMPLETIONS, 0, outcomesPayload(outcomes, from, to));
     }
   }
 
   message(body: Uint8Array): Promise<Uint8Array> {
-    if (this.messages.size >= MAX_MESSAGES) {
+    if (this.closed) return Promise.reject(new ServerError(ErrorCode.STOPPED, 'the server has stopped'));
+    if (this.messages.size >= MAX_MESSAGES || this.events.backlogBytes > MAX_MESSAGE_BACKLOG_BYTES) {
       return Promise.reject(new ServerError(ErrorCode.BUSY, 'too many host messages wait for their answer'));
     }
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.messages.set(id, { resolve, reject });
-      this.events.write(RecordType.MESSAGE, id, body);
+      this.write(RecordType.MESSAGE, id, body);
     });
   }
 
@@ -154,17 +147,23 @@ export class HostPort implements StateMachinePort {
     else pending.reject(new ServerError(ErrorCode.CALLBACK_FAILED, `onMessage returned ${code}`));
   }
 
-  /** The server is gone: whoever still waits for the host is told. */
+  private write(type: number, id: number, payload: Uint8Array): void {
+    if (!this.closed) this.events.write(type, id, payload);
+  }
+
+  /** Entries and snapshots go no further, in neither direction; events and replies still do. */
+  abandonTransfers(reason: string): void {
+    const error = new ServerError(ErrorCode.STOPPED, reason);
+    this.applies.close(error);
+    this.inbox?.abandon(error);
+  }
+
+  /** The server is gone: whoever still waits for the host is told, and the rings are the host's. */
   close(): void {
+    this.abandonTransfers('the server has stopped');
     const stopped = new ServerError(ErrorCode.STOPPED, 'the server has stopped');
-    for (const inbox of this.inboxes.values()) inbox.abandon(stopped);
-    this.inboxes.clear();
     for (const pending of this.messages.values()) pending.reject(stopped);
     this.messages.clear();
+    this.closed = true;
   }
-}
-
-function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value >>> 0, true);
-  view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
 }

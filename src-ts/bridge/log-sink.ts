@@ -7,18 +7,24 @@ import type { EventWriter } from './event-writer.ts';
 /** Longest log line, bytes; the rest is cut. */
 const MAX_LINE_BYTES = 8 * 1024;
 
-/** Sends log lines to the host, which knows where they go. Lines that find no room are counted and lost. */
+/**
+ * Sends log lines to the host, which stamps them and knows where they go. Lines that find no room are counted and lost.
+ * Lines never hold what a host proposes.
+ */
 export class LogSink {
   private readonly events: EventWriter;
   private level: number = LogLevel.INFO;
+  private withPosition = false;
   private lost = 0;
 
   constructor(events: EventWriter) {
     this.events = events;
   }
 
-  setLevel(level: number): void {
+  /** What is less grave than `level` is not sent; `withPosition` puts the place in the engine's file in front. */
+  configure(level: number, withPosition: boolean): void {
     this.level = level;
+    this.withPosition = withPosition;
   }
 
   write(level: number, line: string): void {
@@ -35,7 +41,8 @@ export class LogSink {
   }
 
   private send(level: number, line: string): boolean {
-    const text = encodeText(line.replaceAll('\n', ' | ')).subarray(0, MAX_LINE_BYTES);
+    const oneLine = line.replace(/\s*[\r\n]+\s*/g, ' | ');
+    const text = encodeText(oneLine.slice(0, MAX_LINE_BYTES)).subarray(0, MAX_LINE_BYTES);
     const payload = new Uint8Array(8 + text.length);
     new DataView(payload.buffer).setInt32(0, level, true);
     payload.set(text, 8);
@@ -44,19 +51,26 @@ export class LogSink {
 
   /** A logger whose lines begin with `prefix`. */
   logger(prefix: string): Logger {
+    const at = (level: number): ((text: string) => void) => {
+      const log = (text: string): void => {
+        if (level <= this.level)
+          this.write(level, `${this.withPosition ? callerOf(log) : ''}${prefix}${text}`);
+      };
+      return log;
+    };
     return {
-      debug: (text) => {
-        this.write(LogLevel.DEBUG, `${prefix}${text}`);
-      },
-      info: (text) => {
-        this.write(LogLevel.INFO, `${prefix}${text}`);
-      },
-      warning: (text) => {
-        this.write(LogLevel.WARNING, `${prefix}${text}`);
-      },
-      error: (text) => {
-        this.write(LogLevel.ERROR, `${prefix}${text}`);
-      },
+      debug: at(LogLevel.DEBUG),
+      info: at(LogLevel.INFO),
+      warning: at(LogLevel.WARNING),
+      error: at(LogLevel.ERROR),
     };
   }
+}
+
+/** `file:line: ` of whoever called this function. */
+function callerOf(log: (text: string) => void): string {
+  const holder: { stack?: string } = {};
+  Error.captureStackTrace(holder, log);
+  const place = /([^/(\s]+:\d+):\d+\)?$/m.exec(holder.stack ?? '');
+  return place === null ? '' : `${place[1]!}: `;
 }

@@ -3,11 +3,13 @@
  * host's process, where `require('./polyraft.node')` is the linked binding and uncaught exceptions are the plugin's.
  */
 import { Socket } from 'node:net';
+import { NodeEnvironment } from '../facade/node-environment.ts';
+import { startServer } from '../server/start-server.ts';
 import type { NativeBinding } from '../storage/native-binding.ts';
 import { Engine } from './engine.ts';
 
 /** Exit codes of the child. */
-const EXIT_HOST_GONE = 0;
+const EXIT_ENDED = 0;
 const EXIT_BROKEN = 70;
 
 // The bundler puts the version here.
@@ -16,22 +18,35 @@ const version = process.env.POLYRAFT_ENGINE_VERSION ?? '0.0.0';
 /** Not through `import`: an addon is loaded at run time, and the bundler must leave the call alone. */
 function loadBinding(): NativeBinding {
   const load: (name: string) => unknown = require;
-  const path = process.env['POLYRAFT_ADDON'];
-  const isChild = process.env['POLYRAFT_REGION_FD'] !== undefined && path !== undefined;
-  return load(isChild ? path : './polyraft.node') as NativeBinding;
+  const addon = process.env['POLYRAFT_ADDON'];
+  const isChild = process.env['POLYRAFT_REGION_FD'] !== undefined && addon !== undefined;
+  return load(isChild ? addon : './polyraft.node') as NativeBinding;
+}
+
+function createEngine(binding: NativeBinding): Engine {
+  const environment = new NodeEnvironment(binding, version);
+  return new Engine(binding, {
+    version,
+    startServer: (config, port, logger, appliedIndex) =>
+      startServer(config, environment.for(logger), port, { appliedIndex }),
+    // In the child this ends the process; in the host's process it ends this environment, which the plugin sees to.
+    end: () => {
+      process.exit(EXIT_ENDED);
+    },
+  });
 }
 
 function runEmbedded(binding: NativeBinding): void {
-  const engine = new Engine(binding, version, () => {
-    process.exit(0);
+  const engine = createEngine(binding);
+  // The plugin emits this while there is still room to stop in good order.
+  process.on('heapNearlyFull', () => {
+    engine.stopForMemory();
   });
   engine.start();
 }
 
 function runChild(binding: NativeBinding): void {
-  const engine = new Engine(binding, version, () => {
-    process.exit(EXIT_HOST_GONE);
-  });
+  const engine = createEngine(binding);
   process.on('uncaughtException', (error) => {
     engine.reportFatal(error);
     process.exit(EXIT_BROKEN);
@@ -39,12 +54,16 @@ function runChild(binding: NativeBinding): void {
   // A key press in a terminal goes to the host and to this process; only the host decides.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
     process.on(signal, () => undefined);
-  const fd = Number(process.env['POLYRAFT_LIFELINE_FD']);
-  const lifeline = new Socket({ fd, readable: true, writable: false });
+  // The host holds the other end and never writes: its hang-up is the host's end, however it came.
+  const lifeline = new Socket({
+    fd: Number(process.env['POLYRAFT_LIFELINE_FD']),
+    readable: true,
+    writable: false,
+  });
   const gone = (): void => {
-    process.exit(EXIT_HOST_GONE);
+    process.exit(EXIT_ENDED);
   };
-  lifeline.on('close', gone).on('error', gone).on('end', gone).resume();
+  lifeline.on('end', gone).on('close', gone).on('error', gone).resume();
   engine.start();
 }
 

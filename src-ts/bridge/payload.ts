@@ -1,9 +1,11 @@
-/** Fixed fields at the front of payloads. */
+/** Payloads: their fixed fields, as definitions/polyraft.json has them. */
+import type { Outcome } from '../server/api.ts';
+import { BridgeError } from './region.ts';
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Reads fields of a command's payload; what is missing throws RangeError. */
+/** Reads fields of a command's payload; what is missing throws BridgeError. */
 export class PayloadReader {
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
@@ -17,6 +19,10 @@ export class PayloadReader {
   private step(size: number): number {
     const at = this.at;
     this.at += size;
+    if (this.at > this.bytes.length)
+      throw new BridgeError(
+        `the host sent a record of ${this.bytes.length} bytes that is too short for its type`,
+      );
     return at;
   }
 
@@ -53,8 +59,41 @@ export function encodeText(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** EVENT: u32 event, u32 reserved, u64 value, then text. */
+export function eventPayload(code: number, value: bigint, text: string): Uint8Array {
+  const encoded = encoder.encode(text);
+  const payload = new Uint8Array(16 + encoded.length);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, code, true);
+  view.setBigUint64(8, value, true);
+  payload.set(encoded, 16);
+  return payload;
+}
+
+export const OUTCOME_BYTES = 32;
+
+/** COMPLETIONS with outcomes [from, to): u32 count, u32 reserved, then each. */
+export function outcomesPayload(outcomes: readonly Outcome[], from: number, to: number): Uint8Array {
+  const payload = new Uint8Array(8 + (to - from) * OUTCOME_BYTES);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, to - from, true);
+  for (let i = from, at = 8; i < to; i++, at += OUTCOME_BYTES) {
+    const outcome = outcomes[i]!;
+    setU64(view, at, outcome.sequence);
+    setU64(view, at + 8, outcome.index);
+    setU64(view, at + 16, outcome.term);
+    view.setInt32(at + 24, outcome.code, true);
+  }
+  return payload;
+}
+
+function setU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true);
+  view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+}
+
 export function encodeU64(value: number): Uint8Array {
   const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+  setU64(new DataView(bytes.buffer), 0, value);
   return bytes;
 }

@@ -86,9 +86,14 @@ export class RingWriter {
     view.setUint16(at + RECORD_FLAGS_AT, flags, true);
   }
 
-  /** Asks to be rung when the host frees room. True when there is room for `length` already. */
+  /** Asks for the doorbell when the host frees room. True when there is room for `length` already. */
   awaitRoom(length: number): boolean {
-    this.region.store(this.at + RING_PRODUCER_WAITING, 1);
-    return this.available() >= length;
+    const waiting = this.at + RING_PRODUCER_WAITING;
+    if (this.available() >= length) return true;
+    this.region.store(waiting, 1);
+    // Looked at once more: the host may have freed room before it could see the word.
+    if (this.available() < length) return false;
+    this.region.store(waiting, 0);
+    return true;
   }
 }

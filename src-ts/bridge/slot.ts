@@ -1,4 +1,5 @@
-import type { RaftServer } from '../server/api.ts';
+import { ErrorCode } from '../core/codes.generated.ts';
+import { ServerError, type RaftServer } from '../server/api.ts';
 import { ChunkAssembler } from './chunk-assembler.ts';
 import { describeError, isRequest, runRequest } from './commands.ts';
 import { EventWriter } from './event-writer.ts';
@@ -18,34 +19,50 @@ import {
   SLOT_SUBMIT_RING_AT,
   SLOT_SUBMIT_RING_BYTES,
 } from './protocol.generated.ts';
-import type { Region } from './region.ts';
+import { BridgeError, type Region } from './region.ts';
 import { RingReader } from './ring-reader.ts';
 import { RingWriter } from './ring-writer.ts';
 import { SubmitDrain } from './submit-drain.ts';
 
-/** Commands taken in one turn, so that one host cannot keep the others waiting. */
+/** Commands taken in one turn, so that one server's host threads cannot keep the others waiting. */
 const MAX_COMMANDS = 256;
+
+/** Requests kept while a server starts; further ones are refused. */
+const MAX_EARLY = 256;
+
+/** What a slot needs of the engine around it. */
+export interface SlotOwner {
+  /** Sees to it that the rings are looked at soon. */
+  schedule(): void;
+  /** The host's end is broken: the engine ends. */
+  broken(error: BridgeError): void;
+}
 
 /** One server's place in the region: its rings, and what comes through them. */
 export class Slot {
   readonly port: HostPort;
+  private readonly owner: SlotOwner;
   private readonly commands: RingReader;
   private readonly events: EventWriter;
   private readonly submits: SubmitDrain;
   private readonly assembler: ChunkAssembler;
   private server: RaftServer | null = null;
+  /** What the host says while its server starts: callbacks may come, and call, before that. Bound: MAX_EARLY. */
+  private early: ((server: RaftServer) => void)[] = [];
   private deleting = false;
   private gone = false;
-  private readonly schedule: () => void;
 
-  constructor(region: Region, index: number, maxProposalBytes: number, schedule: () => void) {
+  constructor(region: Region, index: number, maxProposalBytes: number, owner: SlotOwner) {
     const at = FIRST_SLOT_AT + index * SLOT_BYTES;
-    this.schedule = schedule;
+    const schedule = (): void => {
+      owner.schedule();
+    };
+    this.owner = owner;
     this.commands = new RingReader(region, at + SLOT_COMMAND_RING_AT, SLOT_COMMAND_RING_BYTES, 'command');
-    this.events = new EventWriter(
-      region,
-      new RingWriter(region, at + SLOT_EVENT_RING_AT, SLOT_EVENT_RING_BYTES),
-    );
+    const events = new RingWriter(region, at + SLOT_EVENT_RING_AT, SLOT_EVENT_RING_BYTES);
+    this.events = new EventWriter(region, events, (error) => {
+      owner.broken(error);
+    });
     const submits = new RingReader(region, at + SLOT_SUBMIT_RING_AT, SLOT_SUBMIT_RING_BYTES, 'submit');
     this.submits = new SubmitDrain(region, submits, maxProposalBytes);
     this.assembler = new ChunkAssembler(region);
@@ -55,8 +72,11 @@ export class Slot {
 
   attach(server: RaftServer): void {
     this.server = server;
-    server.onAcceptsProposals = this.schedule;
-    this.schedule();
+    server.onAcceptsProposals = (): void => {
+      this.owner.schedule();
+    };
+    for (const run of this.early.splice(0)) run(server);
+    this.owner.schedule();
   }
 
   /** The server has been deleted and its last reply is in the ring: the slot is the host's again. */
@@ -64,22 +84,30 @@ export class Slot {
     return this.gone && this.events.isIdle;
   }
 
+  private get takesProposals(): boolean {
+    return this.server !== null && !this.deleting && this.server.acceptsProposals;
+  }
+
   /** Whether a look at the rings would find something to do. */
   get hasWork(): boolean {
     if (this.gone) return false;
-    if (this.server !== null && this.server.acceptsProposals && !this.submits.isEmpty && !this.deleting)
-      return true;
-    return this.port.takesCommands && !this.commands.isEmpty;
+    if (!this.submits.isEmpty && this.takesProposals) return true;
+    return !this.commands.isEmpty && this.port.takesCommands;
   }
 
-  /** One turn; returns whether anything was done. */
+  /** One turn; returns whether anything was done. Throws BridgeError when what the host wrote makes no sense. */
   poll(): boolean {
     this.events.flush();
     if (this.gone) return false;
     let worked = this.pollCommands();
     const { server } = this;
-    if (server === null || this.deleting) return worked;
-    if (this.port.applies.poll()) {
+    if (server === null) {
+      // The first snapshot is handed over while the server starts.
+      this.port.pollApply();
+      return worked;
+    }
+    if (this.deleting) return worked;
+    if (this.port.pollApply()) {
       server.hostHasRoom();
       worked = true;
     }
@@ -87,20 +115,13 @@ export class Slot {
   }
 
   private pollCommands(): boolean {
+    const { commands, port } = this;
     let count = 0;
-    while (count < MAX_COMMANDS && this.port.takesCommands && this.commands.next()) {
+    while (count < MAX_COMMANDS && port.takesCommands && commands.next()) {
       count++;
-      const { commands } = this;
       if (commands.type === RecordType.SNAPSHOT_DATA) {
-        if (!commands.continues && commands.length < 8)
-          throw commands.broken('a snapshot without its header');
-        this.port.snapshotChunk(
-          commands.id,
-          !commands.continues,
-          !commands.hasMore,
-          commands.total,
-          commands.copy(),
-        );
+        if (!port.snapshotChunk(commands.id, !commands.continues, commands.total, commands.copy()))
+          throw commands.broken('chunks of a snapshot do not fit together');
       } else {
         const payload = this.assembler.add(commands);
         if (payload !== null) this.run(commands.type, commands.id, payload);
@@ -111,32 +132,56 @@ export class Slot {
   }
 
   private run(type: number, id: number, payload: Uint8Array): void {
-    const { server } = this;
     const reader = new PayloadReader(payload);
-    if (type === RecordType.MESSAGE_REPLY) {
+    if (isRequest(type)) {
+      this.request(type, id, payload);
+    } else if (type === RecordType.MESSAGE_REPLY) {
       const code = reader.i32();
       reader.u32();
       this.port.messageReply(id, code, reader.rest());
     } else if (type === RecordType.DELETE_SERVER) {
-      void this.delete(id, (reader.u32() & 1) !== 0);
+      const handOver = (reader.u32() & 1) !== 0;
+      void this.delete(id, handOver);
     } else if (type === RecordType.APPLY_FAILED) {
       const index = Number(reader.u64());
       const code = reader.i32();
-      server?.hostFailed(index, code, reader.u32() === 1 ? 'restore' : 'apply');
-    } else if (isRequest(type)) {
-      if (server === null) throw this.commands.broken('a request before the server was created');
-      runRequest(server, type, payload).then(
-        (data) => {
-          this.reply(id, 0, data);
-        },
-        (error: unknown) => {
-          const { code, text } = describeError(error);
-          this.reply(id, code, encodeText(text));
-        },
-      );
+      const which = reader.u32() === 1 ? 'restore' : 'apply';
+      if (this.server === null)
+        this.early.push((server) => {
+          server.hostFailed(index, code, which);
+        });
+      else this.server.hostFailed(index, code, which);
     } else {
       throw this.commands.broken(`record type ${type}`);
     }
+  }
+
+  private request(type: number, id: number, payload: Uint8Array): void {
+    const { server } = this;
+    if (this.deleting) {
+      this.reply(id, ErrorCode.STOPPED, encodeText('the server is being deleted'));
+    } else if (server !== null) {
+      this.answer(server, type, id, payload);
+    } else if (this.early.length < MAX_EARLY) {
+      this.early.push((started) => {
+        this.answer(started, type, id, payload);
+      });
+    } else {
+      this.reply(id, ErrorCode.BUSY, encodeText('the server is still starting'));
+    }
+  }
+
+  private answer(server: RaftServer, type: number, id: number, payload: Uint8Array): void {
+    runRequest(server, type, payload).then(
+      (data) => {
+        this.reply(id, ErrorCode.OK, data);
+      },
+      (error: unknown) => {
+        if (error instanceof BridgeError) this.owner.broken(error);
+        const { code, text } = describeError(error);
+        this.reply(id, code, encodeText(text));
+      },
+    );
   }
 
   private reply(id: number, code: number, data: Uint8Array): void {
@@ -144,23 +189,39 @@ export class Slot {
   }
 
   private async delete(id: number, handOver: boolean): Promise<void> {
-    if (this.deleting) return;
+    if (this.deleting) {
+      this.reply(id, ErrorCode.STOPPED, encodeText('the server is being deleted'));
+      return;
+    }
     this.deleting = true;
-    let code = 0;
+    let code: number = ErrorCode.OK;
     let text = '';
     try {
-      await this.server?.stop(handOver);
+      await this.stop(handOver);
     } catch (error) {
       ({ code, text } = describeError(error));
     }
-    this.port.close();
     this.reply(id, code, encodeText(text));
     this.gone = true;
-    this.schedule();
+    this.owner.schedule();
   }
 
-  async stop(): Promise<void> {
-    await this.server?.stop(false);
+  /** Stops the server. The port is closed before the reply: the host may give the slot to another server then. */
+  async stop(handOver: boolean): Promise<void> {
+    this.deleting = true;
+    try {
+      if (this.server === null) throw new ServerError(ErrorCode.BUSY, 'the server is still starting');
+      // The host applies nothing any more; whoever waits for it would wait for ever.
+      this.port.abandonTransfers('the server is being deleted');
+      await this.server.stop(handOver);
+    } finally {
+      this.port.close();
+    }
+  }
+
+  /** The server did not start. */
+  discard(): void {
     this.port.close();
+    this.gone = true;
   }
 }

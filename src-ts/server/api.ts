@@ -125,6 +125,8 @@ export type SnapshotChunks = (chunk: (bytes: Uint8Array) => Promise<void> | void
 export interface HostSnapshot {
   readonly dataBytes: number;
   read: SnapshotChunks;
+  /** Called instead of `read` when the bytes are not wanted: until one of the two, they are held for the reader. */
+  discard?(): void;
 }
 
 /** An operation that failed, with the code that the C interface returns. */

@@ -101,7 +101,10 @@ export class SnapshotTaker {
       if (error instanceof ServerError) throw error;
       throw new ServerError(ErrorCode.CALLBACK_FAILED, `the host gave no snapshot: ${String(error)}`);
     });
-    if (this.ended !== null) throw this.ended;
+    if (this.ended !== null) {
+      state.discard?.();
+      throw this.ended;
+    }
     const file = await this.write(metadata, state);
     if (this.ended !== null) throw this.ended;
     if (file.metadata.index <= this.target.newestIndex()) return this.target.newestIndex();
@@ -118,7 +121,10 @@ export class SnapshotTaker {
     metadata: SnapshotMetadata,
     state: Awaited<ReturnType<StateMachinePort['takeSnapshot']>>,
   ): Promise<SnapshotFile> {
-    const writer = await this.directory.create(metadata, state.dataBytes);
+    const writer = await this.directory.create(metadata, state.dataBytes).catch((error: unknown) => {
+      state.discard?.();
+      throw error;
+    });
     try {
       await state.read((chunk) => writer.write(chunk));
       return await writer.commit();
