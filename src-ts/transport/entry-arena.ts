@@ -2,15 +2,15 @@
 import { EntryBatch } from '../core/entry-batch.ts';
 import { DecodeError, Reader } from '../core/raftpb/varint.ts';
 
-const SLAB_BYTES = 1024 * 1024;
-const SLAB_ENTRIES = 8_192;
+const SLAB_BYTES = 256 * 1024;
+const SLAB_ENTRIES = 2_048;
 
 /**
  * Builds one batch at a time. Slabs are never reused: a slab lives as long as one of its batches does, and a log that
  * drops its oldest entries first frees them in order.
  */
 export class EntryArena {
-  private bytes = new Uint8Array(0);
+  private bytes: Uint8Array = new Uint8Array(0);
   private ends = new Uint32Array(0);
   private dataStarts = new Uint32Array(0);
   private types: Uint8Array | null = null;
@@ -114,7 +114,8 @@ export class EntryArena {
     const openBytes = this.bytesUsed - this.openByte;
     const openEntries = this.entriesUsed - this.openEntry;
     const growth = openBytes === 0 ? 1 : 2;
-    const bytes = new Uint8Array(Math.max(SLAB_BYTES, growth * (openBytes + byteCount)));
+    // Not cleared: only what has been written is ever part of a batch.
+    const bytes = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, growth * (openBytes + byteCount)));
     const ends = new Uint32Array(Math.max(SLAB_ENTRIES, growth * (openEntries + entryCount)));
     const dataStarts = new Uint32Array(ends.length);
     const types = this.openTyped ? new Uint8Array(ends.length) : null;
