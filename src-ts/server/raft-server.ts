@@ -47,8 +47,7 @@ export class Server implements RaftServer, Hub {
   private readonly defer: (callback: () => void) => void;
   private scheduled = false;
   private flushing = false;
-  /** What was last said by acceptsProposals. */
-  private accepted = true;
+  private accepts = true;
   private campaigned = false;
   private roomPoll: Timer | null = null;
   private purgeTimer: Timer | null = null;
@@ -146,7 +145,7 @@ export class Server implements RaftServer, Hub {
     proposing.turnBytes = 0;
     rooms.snapshots.check(rooms.taker);
     proposing.flush();
-    this.announceRoom();
+    this.lookForRoom();
   }
 
   /** A single voter need not wait for an election timeout. */
@@ -211,31 +210,29 @@ export class Server implements RaftServer, Hub {
 
   // Proposals
 
+  /** Asked for once a proposal, so it is no more than a field; it changes with proposals, turns and the host's progress. */
   get acceptsProposals(): boolean {
+    return this.accepts;
+  }
+
+  private lookForRoom(): void {
     const { intake, proposing, room } = this.rooms;
-    if (this.phase !== 'running') return true;
-    const accepts = intake.hasRoom && proposing.hasRoom && room.hasRoom(proposing.turnBytes);
-    if (!accepts) {
-      this.accepted = false;
-      if (this.roomPoll === null && room.hostIsBehind) this.pollRoom();
-    }
-    return accepts;
+    const had = this.accepts;
+    this.accepts =
+      this.phase !== 'running' || (intake.hasRoom && proposing.hasRoom && room.hasRoom(proposing.turnBytes));
+    if (!this.accepts && this.roomPoll === null && room.hostIsBehind) this.pollRoom();
+    if (this.accepts && !had) this.onAcceptsProposals?.();
   }
 
   /** The host's progress in applying is a number that it moves without telling. */
   private pollRoom(): void {
     this.roomPoll = this.environment.clock.setTimer(ROOM_POLL_MS, () => {
       this.roomPoll = null;
+      if (this.phase === 'ended') return;
       this.guard('looking for room', () => {
-        this.announceRoom();
+        this.lookForRoom();
       });
     });
-  }
-
-  private announceRoom(): void {
-    if (this.accepted || !this.acceptsProposals) return;
-    this.accepted = true;
-    this.onAcceptsProposals?.();
   }
 
   propose(proposals: Proposals, sequences: Float64Array): void {
@@ -250,6 +247,7 @@ export class Server implements RaftServer, Hub {
     this.guard('proposing', () => {
       const deadline = this.environment.clock.now() + WAIT_FOR_LEADER_ELECTIONS * this.electionMs;
       this.rooms.intake.submit(proposals, sequences, deadline);
+      this.lookForRoom();
     });
   }
 
@@ -433,7 +431,7 @@ export class Server implements RaftServer, Hub {
     rooms.leadership.end(error);
     rooms.taker.end(error);
     rooms.proposing.flush();
-    this.onAcceptsProposals?.();
+    this.lookForRoom();
   }
 
   /** What was given to the WAL is synced by its close; nobody hears from us before the transport has ended. */
