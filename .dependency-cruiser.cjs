@@ -10,7 +10,12 @@ const only = (name, from, allowed) => ({
 module.exports = {
   forbidden: [
     only('core-imports-nothing', 'core', []),
-    { name: 'core-is-pure', severity: 'error', from: { path: '^src-ts/core/' }, to: { dependencyTypes: ['core', 'npm'] } },
+    {
+      name: 'core-is-pure',
+      severity: 'error',
+      from: { path: '^src-ts/core/' },
+      to: { dependencyTypes: ['core', 'npm'] },
+    },
     only('storage-room', 'storage', ['core']),
     only('transport-room', 'transport', ['core']),
     only('server-room', 'server', ['core', 'storage', 'transport']),
@@ -18,8 +23,18 @@ module.exports = {
     only('admin-room', 'admin', ['core', 'server']),
     only('bridge-room', 'bridge', ['core', 'facade', 'server', 'storage', 'transport']),
     only('cli-room', 'cli', ['core', 'storage', 'transport', 'server', 'facade', 'admin']),
-    { name: 'nothing-uses-sim', severity: 'error', from: { path: '^src-ts/', pathNot: '^src-ts/sim/' }, to: { path: '^src-ts/sim/' } },
-    { name: 'nothing-knows-bridge', severity: 'error', from: { path: '^src-ts/', pathNot: '^src-ts/(bridge|sim)/' }, to: { path: '^src-ts/bridge/' } },
+    {
+      name: 'nothing-uses-sim',
+      severity: 'error',
+      from: { path: '^src-ts/', pathNot: '^src-ts/sim/' },
+      to: { path: '^src-ts/sim/' },
+    },
+    {
+      name: 'nothing-knows-bridge',
+      severity: 'error',
+      from: { path: '^src-ts/', pathNot: '^src-ts/(bridge|sim)/' },
+      to: { path: '^src-ts/bridge/' },
+    },
     { name: 'no-cycles', severity: 'error', from: { path: '^src-ts/' }, to: { circular: true } },
     { name: 'no-unresolvable', severity: 'error', from: { path: '^src-ts/' }, to: { couldNotResolve: true } },
   ],

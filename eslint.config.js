@@ -1,7 +1,18 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules', 'build', 'build-*', '.cache', '**/*.generated.ts', 'scripts/**/*.mjs', '*.config.js', '*.cjs'] },
+  {
+    ignores: [
+      'node_modules',
+      'build',
+      'build-*',
+      '.cache',
+      '**/*.generated.ts',
+      'scripts/**/*.mjs',
+      '*.config.js',
+      '*.cjs',
+    ],
+  },
   ...tseslint.configs.strict,
   {
     rules: {
@@ -12,5 +23,8 @@ export default tseslint.config(
       'max-lines': ['error', { max: 600 }],
     },
   },
-  { files: ['scripts/**', 'bench/**', 'test/**', 'src-ts/cli/**', 'src-ts/sim/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['scripts/**', 'bench/**', 'test/**', 'src-ts/cli/**', 'src-ts/sim/**'],
+    rules: { 'no-console': 'off' },
+  },
 );

@@ -54,3 +54,8 @@ foreach(room_dir ${polyraft_test_rooms})
   gtest_discover_tests(test-${room} TEST_PREFIX "${room}." DISCOVERY_MODE PRE_TEST PROPERTIES
     TIMEOUT 300 LABELS ${room})
 endforeach()
+
+if(TARGET polyraft AND TARGET polyraft-engine AND NOT POLYRAFT_SANITIZE)
+  add_test(NAME packaging.InstalledTree
+    COMMAND bash "${CMAKE_SOURCE_DIR}/test/packaging/install.sh" "${CMAKE_BINARY_DIR}")
+endif()

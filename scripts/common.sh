@@ -58,7 +58,7 @@ count_command() {
   else
     count_add 0 1
     cat "$log"
-    say "$name: FAILED ($*)"
+    say "$name: FAILED (${1##*/})"
   fi
   rm -f "$log"
 }

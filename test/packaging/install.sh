@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The installed tree: it can be moved, names no directory of the build machine, and is found by pkg-config and CMake.
+# Usage: install.sh BUILD_DIRECTORY
+set -euo pipefail
+
+build="$(cd "$1" && pwd)"
+source_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+
+problem() {
+  echo "install: $*" >&2
+  exit 1
+}
+
+cmake --install "$build" --prefix "$work/first" >/dev/null
+mv "$work/first" "$work/moved"
+tree="$work/moved"
+libraries="$(dirname "$(find "$tree" -name libpolyraft.so)")"
+
+for file in "$libraries"/lib{polyraft,easyraft}.so "$libraries"/polyraft/{engine.cjs,polyraft.node} \
+  "$tree"/include/{polyraft,easyraft,polyraft_codes}.h; do
+  [ -e "$file" ] || problem "${file#"$tree"/} is missing"
+done
+if [ -e "$build/lib/polyraft/libpolyraft-node.so" ] && [ ! -e "$libraries/polyraft/libpolyraft-node.so" ]; then
+  problem 'the embedded runtime is missing'
+fi
+
+for place in "$build" "$source_root" "$work/first"; do
+  if named="$(grep -rlF "$place/" "$tree")"; then problem "$place is named in: $named"; fi
+done
+
+# What a program exports into its process is the documented interface and nothing else.
+unexpected="$(nm -D --defined-only "$libraries/libpolyraft.so" | awk '$2 != "A" { print $3 }' | grep -vE '^RAFT2?_' || true)"
+[ -z "$unexpected" ] || problem "libpolyraft.so exports $unexpected"
+
+cat >"$work/program.c" <<'PROGRAM'
+#include <polyraft.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(void) {
+  char version[64] = "";
+  RAFT_GetVersion(version, sizeof version);
+  printf("%s\n", version);
+  return strlen(version) > 0 ? 0 : 1;
+}
+PROGRAM
+
+if command -v pkg-config >/dev/null; then
+  export PKG_CONFIG_PATH="$libraries/pkgconfig"
+  # shellcheck disable=SC2046 # several words
+  cc -Wall -Werror "$work/program.c" -o "$work/program" $(pkg-config --cflags --libs polyraft)
+else
+  # shellcheck disable=SC2086 # several words
+  cc -Wall -Werror "$work/program.c" -o "$work/program" -I"$tree/include" -L"$libraries" -lpolyraft
+fi
+LD_LIBRARY_PATH="$libraries" "$work/program" >/dev/null || problem 'a program linked by pkg-config does not run'
+
+# A C++ compiler takes the headers too, and both generations of the interface.
+for generation in 1 2; do
+  echo "#include <easyraft.h>" | c++ -DEASYRAFT_API_VERSION="$generation" -x c++ -std=c++11 -Wall -Wextra -Wpedantic \
+    -Werror -fsyntax-only -I"$tree/include" - || problem "easyraft.h does not compile as C++ (generation $generation)"
+done
+
+mkdir "$work/project"
+cat >"$work/project/CMakeLists.txt" <<'PROJECT'
+cmake_minimum_required(VERSION 3.16)
+project(program C)
+find_package(polyraft REQUIRED)
+add_executable(program ../program.c)
+target_link_libraries(program PRIVATE polyraft::polyraft)
+PROJECT
+cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$tree" >/dev/null
+cmake --build "$work/project/build" >/dev/null
+"$work/project/build/program" >/dev/null || problem 'a program built by CMake does not run'
