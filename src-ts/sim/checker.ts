@@ -94,6 +94,15 @@ export class Checker {
     }
   }
 
+  /** Raft, section 5.4.2: a leader counts only for entries of its own term; older ones are committed along with them. */
+  leaderCommitted(id: NodeId, term: number, index: number, entryTerm: number): void {
+    if (entryTerm !== term) {
+      throw new InvariantViolation(
+        `commit rule: node ${id}, leader of term ${term}, commits index ${index} of term ${entryTerm} by counting`,
+      );
+    }
+  }
+
   /**
    * A node's commit index moved to `to`. What is committed anew must be durable on a quorum of `configuration`; what
    * was committed before must be the same entry.

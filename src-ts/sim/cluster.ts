@@ -365,13 +365,14 @@ export class SimCluster {
     return this.nodes.map((node) => `  ${node.describe()}`).join('\n');
   }
 
-  /** As operators do: a server that is no longer a member is shut down. */
+  /** As operators do: a server that is no longer a member is shut down, one that is (again) is started. */
   private stopRemoved(leader: SimNode): void {
     const { voters, learners, votersOutgoing } = leader.raft!.status().confState;
     for (const node of this.nodes) {
       const member =
         voters.includes(node.id) || learners.includes(node.id) || votersOutgoing.includes(node.id);
-      if (!member && node.running) {
+      if (member && !node.running) node.start();
+      else if (!member && node.running) {
         this.note(`stop ${node.id}`);
         node.crash();
       }

@@ -63,6 +63,18 @@ const STEADY: ActionWeights = {
 };
 
 const CRASHY: ActionWeights = { ...STEADY, crash: 8, restart: 20, partition: 3, heal: 5 };
+/** Elections all the time: votes are split, given, lost in crashes. */
+const CONTESTED: ActionWeights = {
+  ...STEADY,
+  tick: 320,
+  crash: 12,
+  restart: 60,
+  partition: 2,
+  heal: 8,
+  propose: 25,
+};
+/** Leaders that are cut off and do not know it yet, asked for reads. */
+const SPLIT: ActionWeights = { ...STEADY, tick: 200, partition: 8, heal: 5, readIndex: 60, propose: 60 };
 const CHANGING: ActionWeights = {
   ...STEADY,
   member: 8,
@@ -94,6 +106,6 @@ export function optionsFor(random: SeededRandom, dialect: 'apply' | 'append' | '
     lossProbability: lossy ? random.pick([0.01, 0.05, 0.2]) : 0,
     duplicateProbability: lossy ? random.pick([0, 0.05, 0.2]) : 0,
     reorderProbability: lossy ? random.pick([0, 0.1, 0.5]) : 0,
-    weights: random.pick([STEADY, CRASHY, CRASHY, CHANGING]),
+    weights: random.pick([STEADY, CRASHY, CONTESTED, SPLIT, CHANGING]),
   };
 }
