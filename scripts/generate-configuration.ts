@@ -1,7 +1,7 @@
 // Writes docs/CONFIGURATION.md from src-ts/facade/config/fields.ts. `--check` fails when the file is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { FIELDS, type Field } from '../src-ts/facade/config/fields.ts';
+import { ALIASES, EASYRAFT_FIELDS, type Field, POLYRAFT_FIELDS } from '../src-ts/facade/config/fields.ts';
 
 const target = fileURLToPath(new URL('../docs/CONFIGURATION.md', import.meta.url));
 
@@ -15,36 +15,48 @@ function typeOf(field: Field): string {
       return `whole number, ${field.zeroAllowed ? 0 : 1}..2^64-1`;
     case 'peers':
       return 'list of {"id", "url"}';
-    default: {
-      const choices = (field.choices ?? []).filter((choice) => choice !== '');
-      return choices.length > 0 ? choices.map((choice) => `"${choice}"`).join(' or ') : 'text';
-    }
+    case 'text':
+      return field.choices?.map((choice) => `"${choice}"`).join(' or ') ?? 'text, not empty';
   }
 }
 
 function defaultOf(field: Field): string {
-  if (!('default' in field) || field.default === null) return 'required';
-  return field.default === '' ? '(empty)' : String(field.default);
+  if (field.default === null) return `required; \`${field.example}\``;
+  return field.default === '' ? '' : String(field.default);
 }
 
-const rows = (Object.entries(FIELDS) as [string, Field][]).map(
-  ([name, field]) => `| \`${name}\` | ${typeOf(field)} | ${defaultOf(field)} | ${field.meaning} |`,
-);
+function table(fields: Readonly<Record<string, Field>>): string {
+  const rows = Object.entries(fields).map(
+    ([name, field]) => `| \`${name}\` | ${typeOf(field)} | ${defaultOf(field)} | ${field.meaning} |`,
+  );
+  return ['| key | type, unit, range | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+const aliases = Object.entries(ALIASES).map(([alias, name]) => `\`${alias}\` for \`${name}\``);
 const text = `# Configuration
 
 Generated from \`src-ts/facade/config/fields.ts\` by \`npm run generate\`; do not edit.
 
 A server is configured by one JSON object, given as text to \`RAFT_NewRaftServer\` or in \`RAFT_Options\`. All of it is
 checked before anything is opened; an error names the key (\`peers[1].url\`) and what to do, in \`RAFT_LastError\`. Unknown
-keys are warned about with the nearest known name, and refused when \`strict\` is true. Ids keep all 64 bits. Peer URLs
-are \`http://host:port\`.
+keys are warned about with the nearest known name, and refused when \`strict\` is true; other spellings are
+${aliases.join(', ')}. Ids keep all 64 bits. Peer URLs are \`http://host:port\`.
 
-| key | type, unit, range | default | meaning |
-| --- | --- | --- | --- |
-${rows.join('\n')}
+## Keys that easyraft has, too
 
-Rules between keys: \`election_tick\` is above \`heartbeat_tick\`; \`peers\` has this node's own \`id\`; ids and URLs in
-\`peers\` are unique; \`waldir\` and \`snapdir\` differ.
+${table(EASYRAFT_FIELDS)}
+
+## Keys of polyraft
+
+${table(POLYRAFT_FIELDS)}
+
+## Rules between keys
+
+- \`election_tick\` is above \`heartbeat_tick\`.
+- \`peers\` has this node's own \`id\`, also when it joins: that entry is where it listens.
+- Ids and URLs in \`peers\` are unique; \`http://HOST:80/\` and \`http://host:80\` are the same.
+- \`snapdir\` is neither \`waldir\` nor a directory in it.
+- \`lease_reads\` needs \`check_quorum\`.
 `;
 
 if (process.argv.includes('--check')) {

@@ -71,11 +71,11 @@ describe('a configuration', () => {
   });
 
   it.each(['id', 'waldir', 'snapdir', 'peers'])('needs %s', (key) => {
-    expect(refusal(json({ [key]: null }))).toContain(`${key} is required`);
+    expect(refusal(json({ [key]: null }))).toContain(`${key} is required; add "${key}": `);
   });
 
   it.each(Object.entries(FIELDS) as [string, Field][])('refuses %s of a wrong type', (key, field) => {
-    const wrong = ['null', '{}', '[]', field.kind === 'text' || field.kind === 'path' ? '7' : '"7"'];
+    const wrong = ['null', '{}', '[]', field.kind === 'text' ? '7' : '"7"'];
     if (field.kind !== 'boolean') wrong.push('true');
     for (const value of wrong) expect(refusal(json({ [key]: value })), value).toContain(`${key} `);
   });
@@ -116,6 +116,12 @@ describe('a configuration', () => {
   it.each([
     ['http://127.0.0.1', 'no port'],
     ['http://127.0.0.1:0', 'port 0'],
+    ['http://127.0.0.1:9001 ', 'not a URL'],
+    ['http:127.0.0.1:9001', 'not a URL'],
+    ['http:////127.0.0.1:9001', 'not a URL'],
+    ['http://127.0.0.1:9001#x', 'fragment'],
+    ['http://127.0.0.1:9001?', 'query'],
+    ['http://:9001', 'not a URL'],
     ['http://127.0.0.1:99999', 'not a URL'],
     ['https://127.0.0.1:9001', 'not supported yet'],
     ['ftp://127.0.0.1:9001', 'scheme'],
@@ -145,6 +151,8 @@ describe('a configuration', () => {
     expect(refusal(json({ peers: twice }))).toContain('peers[1].id is 1, the id of peers[0] too');
     const sameUrl = '[{"id":1,"url":"http://127.0.0.1:9001"},{"id":2,"url":"http://127.0.0.1:9001"}]';
     expect(refusal(json({ peers: sameUrl }))).toContain('peers[1].url');
+    const sameAddress = '[{"id":1,"url":"http://LOCALHOST:80/"},{"id":2,"url":"http://localhost:80"}]';
+    expect(refusal(json({ peers: sameAddress }))).toContain('the URL of peers[0] too');
     expect(refusal(json({ id: '7' }))).toContain('peers does not have this node: add {"id": 7');
     expect(refusal(json({ peers: '[]' }))).toContain('peers must name at least this node');
     expect(refusal(json({ peers: '[3]' }))).toContain('peers[0]');
@@ -154,11 +162,12 @@ describe('a configuration', () => {
     expect(refusal(json({ election_tick: '5', heartbeat_tick: '5' }))).toContain(
       'election_tick is 5, must be above heartbeat_tick',
     );
-    expect(refusal(json({ snapdir: '"wal1/"' }))).toContain('waldir and snapdir');
+    expect(refusal(json({ snapdir: '"wal1/"' }))).toContain('snapdir "wal1/" is waldir');
+    expect(refusal(json({ snapdir: '"wal1/snap"' }))).toContain('or lies in it');
+    expect(refusal(json({ lease_reads: 'true', check_quorum: 'false' }))).toContain('lease_reads needs');
+    expect(parseConfig(json({ lease_reads: 'true' })).config.leaseReads).toBe(true);
     expect(refusal(json({ waldir: '""' }))).toContain('waldir must not be empty');
-    expect(refusal(json({ runtime: '"wasm"' }))).toContain(
-      'runtime is "wasm"; use one of: embedded, process',
-    );
+    expect(refusal(json({ runtime: '"wasm"' }))).toContain('runtime is "wasm"; use "embedded" or "process"');
   });
 
   it('says where text that is not JSON breaks', () => {
@@ -166,15 +175,17 @@ describe('a configuration', () => {
     expect(refusal('{"id":1,\n"waldir" "x"}')).toContain('line 2');
     expect(refusal('[]')).toContain('must be a JSON object');
     expect(refusal('7')).toContain('must be a JSON object');
+    expect(refusal('{"id":1,"id":2}')).toContain('not JSON');
+    expect(refusal('['.repeat(1_000_000))).toContain('not JSON');
   });
 
   it('warns of unknown keys with the nearest known one, and refuses them when strict', () => {
     const { warnings } = parseConfig(json({ elecion_tick: '10', zzz: '1' }));
     expect(warnings).toEqual([
-      'configuration: "elecion_tick" is not a known key; did you mean "election_tick"?',
-      'configuration: "zzz" is not a known key',
+      'configuration: elecion_tick is not a known key; did you mean election_tick?',
+      'configuration: zzz is not a known key; remove it',
     ]);
-    expect(refusal(json({ elecion_tick: '10', strict: 'true' }))).toContain('did you mean "election_tick"');
+    expect(refusal(json({ elecion_tick: '10', strict: 'true' }))).toContain('did you mean election_tick');
     expect(parseConfig(json({ bootstrap_timeout: '9' })).config.bootstrapTimeoutMs).toBe(9000);
     expect(refusal(json({ bootstrap_timeout: '9', boostrap_timeout: '9' }))).toContain('given twice');
     expect(parseConfig(json({ constructor: '1' })).warnings).toHaveLength(1);

@@ -1,8 +1,8 @@
 /**
- * The configuration's keys: the one definition from which the schema, the defaults and docs/CONFIGURATION.md come.
- * Names and defaults of the first group are easyraft's.
+ * The configuration's keys: the one definition from which the schema, the defaults, the types and docs/CONFIGURATION.md
+ * come. A default of null makes a key required; `example` then shows how to write it.
  */
-export interface NumberField {
+export interface IntegerField {
   readonly kind: 'integer';
   readonly minimum: number;
   readonly maximum: number;
@@ -17,28 +17,29 @@ export interface BooleanField {
   readonly meaning: string;
 }
 
-export interface TextField {
-  readonly kind: 'text' | 'path';
-  /** Null: the key is required. */
-  readonly default: string | null;
+export type TextField = {
+  readonly kind: 'text';
   readonly choices?: readonly string[];
   readonly meaning: string;
-}
+} & DefaultOrExample<string>;
 
-export interface IdField {
+export type IdField = {
   readonly kind: 'id';
-  /** Null: the key is required. */
-  readonly default: bigint | null;
   readonly zeroAllowed: boolean;
   readonly meaning: string;
-}
+} & DefaultOrExample<bigint>;
 
-export interface PeersField {
+export type PeersField = {
   readonly kind: 'peers';
   readonly meaning: string;
-}
+  readonly default: null;
+  readonly example: string;
+};
 
-export type Field = NumberField | BooleanField | TextField | IdField | PeersField;
+type DefaultOrExample<T> =
+  { readonly default: T } | { readonly default: null; /** As JSON text. */ readonly example: string };
+
+export type Field = IntegerField | BooleanField | TextField | IdField | PeersField;
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -48,7 +49,7 @@ function integer(
   maximum: number,
   fallback: number,
   meaning: string,
-): NumberField {
+): IntegerField {
   return { kind: 'integer', minimum, maximum, default: fallback, unit, meaning };
 }
 
@@ -56,12 +57,14 @@ function flag(fallback: boolean, meaning: string): BooleanField {
   return { kind: 'boolean', default: fallback, meaning };
 }
 
-export const FIELDS = {
+/** Keys that easyraft knows, too, with its names and defaults. */
+export const EASYRAFT_FIELDS = {
   id: {
     kind: 'id',
     default: null,
+    example: '1',
     zeroAllowed: false,
-    meaning: 'This node. Never 0, never used again for another node, not even after removal.',
+    meaning: 'This node. Never used again for another node, not even after its removal.',
   },
   cluster_id: {
     kind: 'id',
@@ -70,17 +73,26 @@ export const FIELDS = {
     meaning:
       'The cluster. Nodes of different clusters refuse each other; clusters may share a listening address.',
   },
-  waldir: { kind: 'path', default: null, meaning: 'Directory of the write-ahead log; created when missing.' },
-  snapdir: {
-    kind: 'path',
+  waldir: {
+    kind: 'text',
     default: null,
-    meaning: 'Directory of snapshots and of members.json; created when missing.',
+    example: '"wal1"',
+    meaning: 'Directory of the write-ahead log; created when missing.',
+  },
+  snapdir: {
+    kind: 'text',
+    default: null,
+    example: '"snap1"',
+    meaning:
+      'Directory of snapshots and of members.json; created when missing. Neither waldir nor a directory in it.',
   },
   peers: {
     kind: 'peers',
+    default: null,
+    example: '[{"id": 1, "url": "http://127.0.0.1:9001"}]',
     meaning:
-      'All nodes of the cluster at its first start, this one among them, as {"id", "url"}. Read at the first start; ' +
-      'afterwards the membership comes from the log, and the list only tells the own listening address.',
+      'All nodes of the cluster at its first start, this one among them, as {"id", "url"}. Ids and URLs differ. Used at ' +
+      'the first start; later the members come from the log, and the list tells only where this node listens.',
   },
   join: flag(false, 'Joins a running cluster that has added this node, instead of starting a new one.'),
   tickms: integer('ms', 1, 60_000, 100, 'Length of a tick.'),
@@ -89,15 +101,15 @@ export const FIELDS = {
     2,
     100_000,
     10,
-    'Ticks without a leader before an election; above heartbeat_tick.',
+    'Time without a leader before an election. Above heartbeat_tick.',
   ),
-  heartbeat_tick: integer('ticks', 1, 10_000, 1, 'Ticks between heartbeats.'),
+  heartbeat_tick: integer('ticks', 1, 10_000, 1, 'Time between heartbeats.'),
   boostrap_timeout: integer(
     's',
     0,
     86_400,
     1,
-    'How long start-up goes on trying to bind its address. `bootstrap_timeout` is accepted too.',
+    'How long the own address may take to be bound. Spelled as in easyraft; `bootstrap_timeout` is accepted, too.',
   ),
   snap_count: integer(
     'entries',
@@ -113,13 +125,13 @@ export const FIELDS = {
     1000,
     'Entries kept behind a snapshot, so that a follower that is a little behind needs no snapshot.',
   ),
-  manual_snap: flag(false, 'Takes snapshots only when RAFT_Snapshot asks.'),
+  manual_snap: flag(false, 'Takes snapshots only when RAFT_Snapshot or RAFT_SaveSnapshot asks for one.'),
   max_size_per_msg: integer(
     'bytes',
     0,
     256 * MEBIBYTE,
     MEBIBYTE,
-    'Entries in one append message; at least one always goes.',
+    'Entries in one append message; one always goes.',
   ),
   max_inflight_msgs: integer('messages', 1, 65_536, 256, 'Append messages on their way to one follower.'),
   max_snap_files: integer('files', 0, 1_000_000, 0, 'Snapshot files kept; 0 keeps all.'),
@@ -128,31 +140,43 @@ export const FIELDS = {
     0,
     1_000_000,
     0,
-    'Segments of the log kept; 0 keeps all. What is still needed always stays.',
+    'Files of the log kept; 0 keeps all. What is still needed always stays.',
   ),
   purge_file_interval: integer('s', 1, 86_400, 30, 'How often old files are looked for.'),
+} as const satisfies Readonly<Record<string, Field>>;
+
+/** Keys that only polyraft has. */
+export const POLYRAFT_FIELDS = {
   pre_vote: flag(
     true,
     'Asks before an election whether it could be won, so that a node that comes back disturbs nobody.',
   ),
   check_quorum: flag(true, 'A leader that does not hear from a majority for an election timeout steps down.'),
+  lease_reads: flag(
+    false,
+    'Lets RAFT_ReadIndex with RAFT_READ_LEASE trust the leader’s lease, and so the clocks of all members to run at about ' +
+      'the same rate. Needs check_quorum on all of them.',
+  ),
   max_proposal_bytes: integer('bytes', 1, 256 * MEBIBYTE, 64 * MEBIBYTE, 'Largest proposal, inclusive.'),
   runtime: {
     kind: 'text',
     default: '',
-    choices: ['', 'embedded', 'process'],
+    choices: ['embedded', 'process'],
     meaning:
-      'Where the engine runs: inside this process or in a child process. Empty: the environment variable ' +
-      'POLYRAFT_RUNTIME, else embedded where it was built, else process.',
+      'Where the engine runs: in this process or in a child process. Without the key the environment’s POLYRAFT_RUNTIME ' +
+      'decides, else it is embedded where that was installed.',
   },
   node_path: {
     kind: 'text',
     default: '',
     meaning:
-      'The `node` (18.20 or newer) of the process runtime. Empty: POLYRAFT_NODE, else the PATH is searched.',
+      'The node executable (18.20 or newer) of the process runtime. Without the key the environment’s POLYRAFT_NODE ' +
+      'decides, else the PATH is searched.',
   },
-  strict: flag(false, 'Makes unknown keys an error instead of a warning.'),
+  strict: flag(false, 'Makes unknown keys an error instead of a line in the log.'),
 } as const satisfies Readonly<Record<string, Field>>;
+
+export const FIELDS = { ...EASYRAFT_FIELDS, ...POLYRAFT_FIELDS };
 
 export type FieldName = keyof typeof FIELDS;
 

@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import { isLosslessNumber, parse } from 'lossless-json';
 import { ErrorCode } from '../../core/codes.generated.ts';
 import { nodeIdFromBigint } from '../../core/node-id.ts';
@@ -16,9 +17,9 @@ function refuse(text: string): ServerError {
   return new ServerError(ErrorCode.CONFIG, `configuration: ${text}`);
 }
 
-function pathText(path: readonly PropertyKey[]): string {
+function keyPath(parts: readonly PropertyKey[]): string {
   let text = '';
-  for (const part of path) {
+  for (const part of parts) {
     text += typeof part === 'number' ? `[${part}]` : `${text === '' ? '' : '.'}${String(part)}`;
   }
   return text;
@@ -54,12 +55,12 @@ function checkKeys(raw: Record<string, unknown>, warnings: string[]): Record<str
     const name = Object.hasOwn(ALIASES, key) ? ALIASES[key]! : key;
     if (!Object.hasOwn(FIELDS, name)) {
       const near = nearestKey(key, known);
-      const text = `"${key}" is not a known key${near === null ? '' : `; did you mean "${near}"?`}`;
+      const text = `${key} is not a known key${near === null ? '; remove it' : `; did you mean ${near}?`}`;
       if (raw['strict'] === true) throw refuse(text);
       warnings.push(`configuration: ${text}`);
       continue;
     }
-    if (Object.hasOwn(values, name)) throw refuse(`"${key}" is given twice, under two spellings`);
+    if (Object.hasOwn(values, name)) throw refuse(`${key} is given twice, under two spellings; keep one`);
     values[name] = value;
   }
   return values;
@@ -77,8 +78,15 @@ function checkRelations(raw: RawConfig): void {
       `peers does not have this node: add {"id": ${raw.id}, "url": "http://host:port"}, its own address`,
     );
   }
-  if (raw.waldir.replace(/\/+$/, '') === raw.snapdir.replace(/\/+$/, '')) {
-    throw refuse(`waldir and snapdir are both "${raw.waldir}"; give each its own directory`);
+  const walDirectory = path.resolve(raw.waldir);
+  const snapDirectory = path.resolve(raw.snapdir);
+  if (snapDirectory === walDirectory || snapDirectory.startsWith(`${walDirectory}${path.sep}`)) {
+    throw refuse(
+      `snapdir "${raw.snapdir}" is waldir "${raw.waldir}" or lies in it; give it a directory of its own`,
+    );
+  }
+  if (raw.lease_reads && !raw.check_quorum) {
+    throw refuse('lease_reads needs check_quorum; set check_quorum to true, or lease_reads to false');
   }
 }
 
@@ -88,7 +96,7 @@ export function parseConfig(text: string): ParsedConfig {
   const values = checkKeys(readJson(text), warnings);
   const result = configSchema.safeParse(values);
   if (!result.success) {
-    const lines = result.error.issues.map((issue) => `${pathText(issue.path)} ${issue.message}`);
+    const lines = result.error.issues.map((issue) => `${keyPath(issue.path)} ${issue.message}`);
     throw refuse(lines.join('; '));
   }
   const raw = result.data;
@@ -119,5 +127,6 @@ function toServerConfig(raw: RawConfig): ServerConfig {
     purgeFileIntervalMs: raw.purge_file_interval * 1000,
     preVote: raw.pre_vote,
     checkQuorum: raw.check_quorum,
+    leaseReads: raw.lease_reads,
   };
 }

@@ -9,14 +9,22 @@ export function peerUrlProblem(text: string): string | null {
   if (url.protocol === 'https:') return 'uses https, which is not supported yet; write http://host:port';
   if (url.protocol !== 'http:')
     return `has the scheme "${url.protocol.slice(0, -1)}"; write http://host:port`;
+  // URL forgives blanks and backslashes; those who read the text later do not.
+  if (/[\s\\]/.test(text) || !/^http:\/\/[^/]/i.test(text)) return 'is not a URL; write http://host:port';
   if (url.username !== '' || url.password !== '') return 'has a user name; write http://host:port';
-  if (url.pathname !== '/' || text.includes('?') || text.includes('#')) {
+  if (url.pathname !== '/' || /[?#]/.test(text)) {
     return 'has a path, query or fragment; write http://host:port';
   }
   // URL drops a port of 80, so the text itself is looked at.
   const port = /:(\d+)\/?$/.exec(text);
   if (port === null) return 'has no port; write http://host:port';
-  const number = Number(port[1]);
-  if (number < 1 || number > 65_535) return `has port ${port[1]}, which is outside 1..65535`;
+  // URL has refused what is above 65535.
+  if (Number(port[1]) === 0) return 'has port 0, which no peer can reach';
   return null;
+}
+
+/** The same for URLs of the same address. */
+export function peerUrlKey(text: string): string {
+  const url = new URL(text);
+  return `${url.hostname}:${url.port === '' ? '80' : url.port}`;
 }

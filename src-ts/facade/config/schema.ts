@@ -1,7 +1,7 @@
 import { isLosslessNumber } from 'lossless-json';
 import { z } from 'zod';
-import { FIELDS, type Field } from './fields.ts';
-import { peerUrlProblem } from './peer-url.ts';
+import { FIELDS, type Field, type FieldName } from './fields.ts';
+import { peerUrlKey, peerUrlProblem } from './peer-url.ts';
 
 const LARGEST_ID = 2n ** 64n - 1n;
 
@@ -39,17 +39,14 @@ function integerSchema(minimum: number, maximum: number, unit: string) {
   });
 }
 
-function textSchema(choices: readonly string[] | undefined, mayBeEmpty: boolean) {
+function textSchema(choices: readonly string[] | undefined) {
   return z.unknown().transform((value, context): string => {
     if (typeof value !== 'string') return fail(context, 'must be text in quotes');
-    if (value === '' && !mayBeEmpty) return fail(context, 'must not be empty');
-    if (value.includes('\0')) return fail(context, 'must not contain a zero byte');
     if (choices !== undefined && !choices.includes(value)) {
-      return fail(
-        context,
-        `is "${value}"; use one of: ${choices.filter((choice) => choice !== '').join(', ')}`,
-      );
+      return fail(context, `is "${value}"; use ${choices.map((choice) => `"${choice}"`).join(' or ')}`);
     }
+    if (value === '') return fail(context, 'must not be empty');
+    if (value.includes('\0')) return fail(context, 'must not contain a zero byte');
     return value;
   });
 }
@@ -78,7 +75,7 @@ const peersSchema = z
     const urls = new Map<string, number>();
     peers.forEach((peer, i) => {
       const sameId = ids.get(peer.id);
-      const sameUrl = urls.get(peer.url);
+      const sameUrl = urls.get(peerUrlKey(peer.url));
       if (sameId !== undefined) {
         context.addIssue({
           code: 'custom',
@@ -94,7 +91,7 @@ const peersSchema = z
         });
       }
       ids.set(peer.id, i);
-      urls.set(peer.url, i);
+      urls.set(peerUrlKey(peer.url), i);
     });
   });
 
@@ -106,46 +103,30 @@ function schemaOf(field: Field): z.ZodType {
       return booleanSchema;
     case 'id':
       return idSchema(field.zeroAllowed);
-    case 'path':
     case 'text':
-      return textSchema(field.choices, field.default !== null);
+      return textSchema(field.choices);
     case 'peers':
       return peersSchema;
   }
 }
 
+type ValueOf<F extends Field> = F extends { readonly kind: 'integer' }
+  ? number
+  : F extends { readonly kind: 'boolean' }
+    ? boolean
+    : F extends { readonly kind: 'id' }
+      ? bigint
+      : F extends { readonly kind: 'peers' }
+        ? readonly { readonly id: bigint; readonly url: string }[]
+        : string;
+
 /** A configuration whose every key stands alone; rules between keys are parseConfig's. */
-export interface RawConfig {
-  readonly id: bigint;
-  readonly cluster_id: bigint;
-  readonly waldir: string;
-  readonly snapdir: string;
-  readonly peers: readonly { readonly id: bigint; readonly url: string }[];
-  readonly join: boolean;
-  readonly tickms: number;
-  readonly election_tick: number;
-  readonly heartbeat_tick: number;
-  readonly boostrap_timeout: number;
-  readonly snap_count: number;
-  readonly snapshot_entries: number;
-  readonly manual_snap: boolean;
-  readonly max_size_per_msg: number;
-  readonly max_inflight_msgs: number;
-  readonly max_snap_files: number;
-  readonly max_wal_files: number;
-  readonly purge_file_interval: number;
-  readonly pre_vote: boolean;
-  readonly check_quorum: boolean;
-  readonly max_proposal_bytes: number;
-  readonly runtime: string;
-  readonly node_path: string;
-  readonly strict: boolean;
-}
+export type RawConfig = { readonly [Name in FieldName]: ValueOf<(typeof FIELDS)[Name]> };
 
 /** zod speaks of types when a key is missing; people of keys. */
-function required(schema: z.ZodType): z.ZodType {
+function required(schema: z.ZodType, example: string): z.ZodType {
   return z.preprocess((value, context) => {
-    if (value === undefined) context.addIssue({ code: 'custom', message: 'is required' });
+    if (value === undefined) context.addIssue({ code: 'custom', message: `is required; add ${example}` });
     return value;
   }, schema);
 }
@@ -153,8 +134,11 @@ function required(schema: z.ZodType): z.ZodType {
 function build(): z.ZodType<RawConfig> {
   const shape: Record<string, z.ZodType> = {};
   for (const [name, field] of Object.entries(FIELDS) as [string, Field][]) {
-    const fallback = 'default' in field ? field.default : null;
-    shape[name] = fallback === null ? required(schemaOf(field)) : schemaOf(field).default(fallback);
+    const schema = schemaOf(field);
+    shape[name] =
+      field.default === null
+        ? required(schema, `"${name}": ${field.example}`)
+        : schema.default(field.default);
   }
   return z.object(shape) as unknown as z.ZodType<RawConfig>;
 }

@@ -1,4 +1,4 @@
-/** Edits (insert, remove, replace, swap neighbours count 1, 1, 1, 2) that turn `a` into `b`. */
+/** Characters inserted, removed or replaced to turn `a` into `b` (Levenshtein). */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
