@@ -184,7 +184,7 @@ int Engine::start(const polyraft_plugin_start& request, std::string* problem) {
     *problem = std::string("the engine's file ") + request.bundle_path + " cannot be read";
     return RAFT_ERR_RUNTIME;
   }
-  if (!embedded_scripts_are_readable(problem)) return RAFT_ERR_RUNTIME;
+  if (!provide_embedded_scripts(problem)) return RAFT_ERR_RUNTIME;
   request_ = request;
   bundle_path_ = request.bundle_path;
   bundle_text_ = content.str();

@@ -1,5 +1,8 @@
 // The engine's script has what it needs from Node, and the binding works inside the host.
 #include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
 
 #include "embedded/host_process.h"
 
@@ -123,6 +126,32 @@ TEST(EmbeddedEngine, RunsOnceInAProcess) {
   EXPECT_TRUE(result.exited_with(0)) << result.status;
   EXPECT_NE(result.output.find("start failed: 16 the embedded engine has been started before"),
             std::string::npos)
+      << result.output;
+}
+
+TEST(EmbeddedEngine, RunsInAHostThatHasLibuvItself) {
+  const HostResult result = run_host("report('beside another libuv');", "run", {"LD_PRELOAD=libuv.so.1"});
+  EXPECT_TRUE(result.exited_with(0)) << result.status;
+  EXPECT_EQ(result.output, std::string("beside another libuv\ndied: 0 the engine has ended\n") + kUnchanged);
+}
+
+// The plugin alone, moved to where the scripts of its libnode are not.
+TEST(EmbeddedEngine, SaysWhichFileOfLibnodeIsMissing) {
+  namespace files = std::filesystem;
+  if (files::exists("/usr/share/nodejs/acorn/dist/acorn.js"))
+    GTEST_SKIP() << "libnode's files are installed here";
+  char directory[] = "/tmp/polyraft-plugin-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  for (const auto& entry : files::directory_iterator(std::string(POLYRAFT_BUILD_DIR) + "/lib/polyraft")) {
+    if (entry.is_regular_file())
+      files::create_hard_link(entry.path(), files::path(directory) / entry.path().filename());
+  }
+  const HostResult result =
+      run_host("report('runs');", "run", {}, std::string(directory) + "/libpolyraft-node.so");
+  files::remove_all(directory);
+  EXPECT_TRUE(result.exited_with(1)) << result.status;
+  EXPECT_EQ(
+      result.output.find("start failed: 16 libnode needs the file /usr/share/nodejs/acorn/dist/acorn.js"), 0u)
       << result.output;
 }
 

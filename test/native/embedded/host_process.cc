@@ -32,8 +32,9 @@ bool HostResult::exited_with(int code) const {
 }
 
 HostResult run_host(const std::string& script, const std::string& mode,
-                    const std::vector<std::string>& environment) {
-  const std::string plugin = std::string(POLYRAFT_BUILD_DIR) + "/lib/polyraft/libpolyraft-node.so";
+                    const std::vector<std::string>& environment, const std::string& chosen_plugin) {
+  const std::string built_plugin = std::string(POLYRAFT_BUILD_DIR) + "/lib/polyraft/libpolyraft-node.so";
+  const std::string& plugin = chosen_plugin.empty() ? built_plugin : chosen_plugin;
   const std::string host = std::string(POLYRAFT_PROGRAM_DIR) + "/host";
   char directory[] = "/tmp/polyraft-embedded-XXXXXX";
   if (mkdtemp(directory) == nullptr) ADD_FAILURE() << "no directory for the script";

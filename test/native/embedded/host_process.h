@@ -18,8 +18,9 @@ struct HostResult {
 
 // `report(text)` in the script adds a line to what the host prints. Its working
 // directory is fresh and holds a named pipe, `pipe`. `environment`: "NAME=value".
+// `plugin` empty: that of this build tree.
 HostResult run_host(const std::string& script, const std::string& mode,
-                    const std::vector<std::string>& environment = {});
+                    const std::vector<std::string>& environment = {}, const std::string& plugin = {});
 
 }  // namespace polyraft::test
 
