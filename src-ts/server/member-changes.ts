@@ -160,7 +160,7 @@ export class MemberChanges {
     const { pending } = this;
     if (pending === null || pending.waits) return;
     if (code === ErrorCode.OK) pending.index = index;
-    else if (code === ErrorCode.REJECTED) {
+    else if (code !== ErrorCode.UNKNOWN_OUTCOME) {
       // Lost for certain: it is proposed again.
       pending.waits = true;
       pending.index = 0;

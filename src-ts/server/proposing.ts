@@ -137,8 +137,8 @@ export class Proposing {
     const leads = node.state === StateType.Leader;
     const full = leads && (!this.target.hasRoom() || this.tracker.size >= TRACKED_RANGES);
     if (full || engine.step(message) !== 'ok') {
-      if (context !== null)
-        this.answer(context.origin, context.sequence + count - 1, 0, 0, ErrorCode.REJECTED);
+      const code = full ? ErrorCode.BUSY : ErrorCode.REJECTED;
+      if (context !== null) this.answer(context.origin, context.sequence + count - 1, 0, 0, code);
       return;
     }
     const appended = leads && node.lastIndex === firstIndex + count - 1;

@@ -49,13 +49,10 @@ export class Removal {
    */
   toldBy(peer: NodeId): void {
     if (this.isOut) return;
-    const { members } = this.engine.members.current;
-    const others = [...members.values()].filter(
-      (member) => !member.learner && member.id !== this.engine.config.id,
-    );
-    if (!others.some((member) => member.id === peer)) return;
+    const others = this.otherVoters();
+    if (!others.includes(peer)) return;
     this.witnesses.add(peer);
-    const agreeing = others.filter((member) => this.witnesses.has(member.id)).length;
+    const agreeing = others.filter((id) => this.witnesses.has(id)).length;
     this.engine.environment.logger.warning(
       `peer ${nodeIdToHex(peer)} says that this server has been removed`,
     );
@@ -63,6 +60,14 @@ export class Removal {
     this.isOut = true;
     this.target.removed(0);
     this.detach();
+  }
+
+  /** One that joins and has heard nothing yet knows the configured ones only. */
+  private otherVoters(): NodeId[] {
+    const { members, config } = this.engine;
+    const known = [...members.current.members.values()].filter((member) => !member.learner);
+    const voters = known.length > 0 ? known : config.peers;
+    return voters.map((voter) => voter.id).filter((id) => id !== config.id);
   }
 
   /** A message of the consensus from this peer: it does not think so (any more). */
