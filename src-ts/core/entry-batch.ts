@@ -91,6 +91,27 @@ export class EntryBatch {
     return this.bytes.subarray(this.dataStart(i), this.end(i));
   }
 
+  /** True when `next` is this batch's continuation in the log and in memory, so that both are one batch of the buffer. */
+  isContinuedBy(next: EntryBatch): boolean {
+    return (
+      next.bytes === this.bytes &&
+      next.startByte === this.end(this.count - 1) &&
+      next.offset === this.offset + this.count &&
+      next.firstIndex === this.firstIndex + this.count &&
+      next.term === this.term &&
+      next.ends === this.ends &&
+      next.dataStarts === this.dataStarts &&
+      next.types === this.types
+    );
+  }
+
+  /** This batch with `count` entries, of which those beyond its own follow in the same buffer (`isContinuedBy`). */
+  extendedTo(count: number): EntryBatch {
+    if (count === this.count) return this;
+    const { firstIndex, term, bytes, ends, dataStarts, types, offset, startByte } = this;
+    return new EntryBatch(firstIndex, term, count, bytes, ends, dataStarts, types, offset, startByte);
+  }
+
   /** Entries with index in [lo, hi), sharing this batch's buffer. Both bounds must lie within the batch. */
   slice(lo: number, hi: number): EntryBatch {
     if (lo === this.firstIndex && hi === this.firstIndex + this.count) return this;
@@ -161,22 +182,64 @@ export function proposalsOf(payloads: readonly Uint8Array[], types: Uint8Array |
   return { count: payloads.length, bytes, starts, ends, types };
 }
 
+/** Encodings up to this size share a slab; larger ones get a buffer of their own. */
+const SLAB_SHARE_BYTES = 8_192;
+const SLAB_BYTES = 65_536;
+const SLAB_ENTRIES = 4_096;
+
+/**
+ * Small batches are laid one behind the other into shared buffers: an entry proposed alone then costs one object, and
+ * neighbours can be joined again. A slab lives as long as any batch in it, so a log holds at most one slab too much at
+ * each end.
+ */
+class Slab {
+  bytes = new Uint8Array(0);
+  byteAt = 0;
+  ends = new Uint32Array(0);
+  dataStarts = new Uint32Array(0);
+  entryAt = 0;
+
+  reserve(size: number, count: number): void {
+    if (this.byteAt + size > this.bytes.length || this.entryAt + count > this.ends.length) {
+      this.bytes = new Uint8Array(SLAB_BYTES);
+      this.byteAt = 0;
+      this.ends = new Uint32Array(SLAB_ENTRIES);
+      this.dataStarts = new Uint32Array(SLAB_ENTRIES);
+      this.entryAt = 0;
+    }
+  }
+}
+
+const slab = new Slab();
+
+function encodedSizeOf(firstIndex: number, term: number, { count, starts, ends }: Proposals): number {
+  const termSize = varintSize(term);
+  let size = 0;
+  for (let i = 0; i < count; i++) {
+    const length = ends[i]! - starts[i]!;
+    size += 4 + termSize + varintSize(firstIndex + i);
+    if (length > 0) size += 1 + varintSize(length) + length;
+  }
+  return size;
+}
+
 /**
  * Stamps index and term on proposals and encodes them as raftpb.Entry: the one copy between proposer and log.
  * An empty payload is encoded without Data (as etcd encodes the leader's empty entry).
  */
 export function encodeEntries(firstIndex: number, term: number, proposals: Proposals): EntryBatch {
   const { count, starts, ends: payloadEnds, types } = proposals;
-  const ends = new Uint32Array(count);
-  const dataStarts = new Uint32Array(count);
-  const termSize = varintSize(term);
-  let size = 0;
-  for (let i = 0; i < count; i++) {
-    const length = payloadEnds[i]! - starts[i]!;
-    size += 4 + termSize + varintSize(firstIndex + i) + (length === 0 ? 0 : 1 + varintSize(length) + length);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
+  const source = proposals.bytes;
+  const size = encodedSizeOf(firstIndex, term, proposals);
+  // Entries with types of their own are rare; they would need a third shared array.
+  const shares = types === null && size <= SLAB_SHARE_BYTES;
+  if (shares) slab.reserve(size, count);
+  const bytes = shares ? slab.bytes : new Uint8Array(size);
+  const ends = shares ? slab.ends : new Uint32Array(count);
+  const dataStarts = shares ? slab.dataStarts : new Uint32Array(count);
+  const startByte = shares ? slab.byteAt : 0;
+  const offset = shares ? slab.entryAt : 0;
+  let at = startByte;
   for (let i = 0; i < count; i++) {
     const from = starts[i]!;
     const length = payloadEnds[i]! - from;
@@ -189,15 +252,28 @@ export function encodeEntries(firstIndex: number, term: number, proposals: Propo
     if (length > 0) {
       bytes[at++] = 0x22;
       at = putVarint(bytes, at, length);
-      dataStarts[i] = at;
-      bytes.set(proposals.bytes.subarray(from, from + length), at);
-      at += length;
-    } else {
-      dataStarts[i] = at;
     }
-    ends[i] = at;
+    dataStarts[offset + i] = at;
+    copy(source, from, length, bytes, at);
+    at += length;
+    ends[offset + i] = at;
   }
-  return new EntryBatch(firstIndex, term, count, bytes, ends, dataStarts, types);
+  if (shares) {
+    slab.byteAt = at;
+    slab.entryAt += count;
+  }
+  return new EntryBatch(firstIndex, term, count, bytes, ends, dataStarts, types, offset, startByte);
+}
+
+/** Below this a loop is faster than the call that copies memory (measured: 30 ns against 80 ns). */
+const LOOP_COPY_BYTES = 32;
+
+function copy(source: Uint8Array, from: number, length: number, target: Uint8Array, at: number): void {
+  if (length > LOOP_COPY_BYTES) {
+    target.set(source.subarray(from, from + length), at);
+    return;
+  }
+  for (let i = 0; i < length; i++) target[at + i] = source[from + i]!;
 }
 
 /** A batch of one entry; for tests, configuration changes and rare paths. */

@@ -32,3 +32,8 @@ export class InvariantError extends Error {
 export function invariant(holds: boolean, text: () => string): asserts holds {
   if (!holds) throw new InvariantError(text());
 }
+
+/** For hot paths: `if (...) violated(...)` builds the text, and anything for it, only when it is needed. */
+export function violated(text: string): never {
+  throw new InvariantError(text);
+}

@@ -2,7 +2,7 @@ import type { CoreConfig, Logger } from './api.ts';
 import { AppendedConfigurations } from './appended-configurations.ts';
 import { restoreConfiguration } from './confchange/changer.ts';
 import { encodeEntries, type EntryBatch, type Proposals } from './entry-batch.ts';
-import { invariant } from './errors.ts';
+import { violated } from './errors.ts';
 import { NO_LIMIT } from './log/batch-list.ts';
 import { RaftLog } from './log/raft-log.ts';
 import { isTermless, messageName, namesItsTerm, promisesDurability } from './message-kinds.ts';
@@ -93,10 +93,8 @@ export class Raft {
   private loadState({ term, vote, commit }: HardState): void {
     const { committed } = this.log;
     const last = this.log.lastIndex();
-    invariant(
-      commit >= committed && commit <= last,
-      () => `the hard state commits ${commit}, which is outside the log [${committed}, ${last}]`,
-    );
+    if (commit < committed || commit > last)
+      violated(`the hard state commits ${commit}, which is outside the log [${committed}, ${last}]`);
     this.log.committed = commit;
     this.term = term;
     this.vote = vote;
@@ -138,7 +136,7 @@ export class Raft {
     const { type } = fields;
     let term = fields.term ?? 0;
     if (namesItsTerm(type)) {
-      invariant(term !== 0, () => `${messageName(type)} without a term`);
+      if (term === 0) violated(`${messageName(type)} without a term`);
     } else {
       term = isTermless(type) ? 0 : this.term;
     }
@@ -162,7 +160,7 @@ export class Raft {
       this.messagesAfterAppend.push(message);
       return;
     }
-    invariant(message.to !== this.id, () => `${messageName(type)} addressed to the node itself`);
+    if (message.to === this.id) violated(`${messageName(type)} addressed to the node itself`);
     this.messages.push(message);
   }
 
@@ -275,7 +273,7 @@ export class Raft {
   }
 
   becomeCandidate(): void {
-    invariant(this.state !== StateType.Leader, () => 'a leader cannot become a candidate');
+    if (this.state === StateType.Leader) violated('a leader cannot become a candidate');
     this.reset(this.term + 1);
     this.vote = this.id;
     this.state = StateType.Candidate;
@@ -284,7 +282,7 @@ export class Raft {
 
   /** Changes neither term nor vote: the pre-vote only asks. Thesis, section 9.6. */
   becomePreCandidate(): void {
-    invariant(this.state !== StateType.Leader, () => 'a leader cannot become a pre-candidate');
+    if (this.state === StateType.Leader) violated('a leader cannot become a pre-candidate');
     this.tracker.votes = new Map();
     this.lead = NONE;
     this.state = StateType.PreCandidate;
@@ -292,7 +290,7 @@ export class Raft {
   }
 
   becomeLeader(): void {
-    invariant(this.state !== StateType.Follower, () => 'a follower cannot become leader without a campaign');
+    if (this.state === StateType.Follower) violated('a follower cannot become leader without a campaign');
     this.reset(this.term);
     this.lead = this.id;
     this.state = StateType.Leader;
@@ -303,7 +301,7 @@ export class Raft {
     // A change may stand among the entries of earlier terms: wait until all of them are applied. Where changes take
     // effect when appended, the first entry of this term must be committed, too (Ongaro's correction of 2015).
     this.pendingConfIndex = this.log.lastIndex() + (this.appendedConfigurations === null ? 0 : 1);
-    invariant(this.appendProposals(EMPTY_ENTRY), () => 'the first entry of a term was dropped');
+    if (!this.appendProposals(EMPTY_ENTRY)) violated('the first entry of a term was dropped');
     this.logger.info(`${this.name} is the leader at term ${this.term}`);
   }
 

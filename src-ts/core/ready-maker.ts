@@ -1,6 +1,6 @@
 import type { Ready } from './api.ts';
 import type { EntryBatch } from './entry-batch.ts';
-import { invariant } from './errors.ts';
+import { violated } from './errors.ts';
 import { encodedSizeOf } from './log/batch-list.ts';
 import { NONE } from './node-id.ts';
 import type { Raft } from './raft.ts';
@@ -69,7 +69,7 @@ export class ReadyMaker {
 
   /** Everything handed out counts as under way from here on. */
   take(): Ready {
-    invariant(this.isAsynchronous || !this.isTaken, () => 'ready() was called twice without advance()');
+    if (this.isTaken && !this.isAsynchronous) violated('ready() was called twice without advance()');
     this.isTaken = true;
     const { raft } = this;
     const { log, messages, readStates } = raft;
@@ -140,7 +140,7 @@ export class ReadyMaker {
 
   /** Synchronous mode: the last Ready has been handled. Returns what the node now answers itself. */
   advance(): readonly Message[] {
-    invariant(!this.isAsynchronous, () => 'advance() must not be called with asynchronous storage writes');
+    if (this.isAsynchronous) violated('advance() must not be called with asynchronous storage writes');
     const answers = this.ownAnswers;
     this.ownAnswers = [];
     this.isTaken = false;

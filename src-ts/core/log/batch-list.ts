@@ -1,5 +1,5 @@
 import type { EntryBatch } from '../entry-batch.ts';
-import { invariant } from '../errors.ts';
+import { violated } from '../errors.ts';
 
 export const NO_LIMIT = Number.POSITIVE_INFINITY;
 
@@ -63,10 +63,8 @@ export class BatchList {
 
   push(batch: EntryBatch): void {
     if (batch.count === 0) return;
-    invariant(
-      batch.firstIndex === this.nextIndex,
-      () => `batch at ${batch.firstIndex} does not continue a log that ends before ${this.nextIndex}`,
-    );
+    if (batch.firstIndex !== this.nextIndex)
+      violated(`batch at ${batch.firstIndex} does not continue a log that ends before ${this.nextIndex}`);
     this.items.push(batch);
     this.nextIndex += batch.count;
   }
@@ -126,28 +124,42 @@ export class BatchList {
     }
   }
 
-  /** Entries [lo, hi), of at most `maxBytes` encoded, but at least one when lo < hi. */
+  /**
+   * Entries [lo, hi), of at most `maxBytes` encoded, but at least one when lo < hi. Batches that follow each other in
+   * memory come out as one.
+   */
   slice(lo: number, hi: number, maxBytes: number): EntryBatch[] {
     const found: EntryBatch[] = [];
     if (lo >= hi) return found;
-    invariant(
-      lo >= this.firstIndex && hi <= this.nextIndex,
-      () => `slice [${lo}, ${hi}) outside [${this.firstIndex}, ${this.nextIndex})`,
-    );
-    let size = 0;
-    for (let at = this.locate(lo); lo < hi; at++) {
-      const batch = this.items[at]!;
-      const part = batch.slice(lo, Math.min(hi, batch.lastIndex + 1));
-      if (size + part.encodedSize <= maxBytes) {
-        found.push(part);
-        size += part.encodedSize;
-        lo += part.count;
-        continue;
+    if (lo < this.firstIndex || hi > this.nextIndex)
+      violated(`slice [${lo}, ${hi}) outside [${this.firstIndex}, ${this.nextIndex})`);
+    let room = maxBytes;
+    let at = this.locate(lo);
+    // The batch that is being joined, and how many entries it has so far.
+    let run: EntryBatch | null = null;
+    let runCount = 0;
+    let previous: EntryBatch | null = null;
+    while (lo < hi) {
+      const batch = this.items[at++]!;
+      let part = batch.slice(lo, Math.min(hi, batch.lastIndex + 1));
+      if (part.encodedSize > room) {
+        const count = Math.max(fitting(part, room), run === null ? 1 : 0);
+        if (count === 0) break;
+        part = part.slice(lo, lo + count);
+        hi = lo + count;
       }
-      const count = Math.max(fitting(part, maxBytes - size), found.length === 0 ? 1 : 0);
-      if (count > 0) found.push(part.slice(lo, lo + count));
-      break;
+      room -= part.encodedSize;
+      lo += part.count;
+      if (previous !== null && previous.isContinuedBy(part)) {
+        runCount += part.count;
+      } else {
+        if (run !== null) found.push(run.extendedTo(runCount));
+        run = part;
+        runCount = part.count;
+      }
+      previous = part;
     }
+    if (run !== null) found.push(run.extendedTo(runCount));
     return found;
   }
 }

@@ -1,6 +1,6 @@
 import type { LogStorage } from '../api.ts';
 import type { EntryBatch } from '../entry-batch.ts';
-import { invariant, LogError } from '../errors.ts';
+import { LogError, violated } from '../errors.ts';
 import {
   EMPTY_CONF_STATE,
   EMPTY_HARD_STATE,
@@ -72,10 +72,8 @@ export class MemoryStorage implements LogStorage {
   /** Records a snapshot of the applied state at `index`; the log stays until `compact`. */
   createSnapshot(index: number, confState: ConfState | null, data: Uint8Array): Snapshot {
     if (index <= this.newestSnapshot.metadata.index) throw new LogError('snapshot-out-of-date');
-    invariant(
-      index <= this.lastIndex(),
-      () => `snapshot at ${index} is beyond the last index ${this.lastIndex()}`,
-    );
+    if (index > this.lastIndex())
+      violated(`snapshot at ${index} is beyond the last index ${this.lastIndex()}`);
     this.newestSnapshot = {
       data,
       metadata: {
@@ -90,10 +88,8 @@ export class MemoryStorage implements LogStorage {
   /** Drops entries up to and including `index`; LogError 'compacted' when they are gone already. */
   compact(index: number): void {
     if (index < this.log.firstIndex) throw new LogError('compacted');
-    invariant(
-      index <= this.lastIndex(),
-      () => `compaction to ${index} is beyond the last index ${this.lastIndex()}`,
-    );
+    if (index > this.lastIndex())
+      violated(`compaction to ${index} is beyond the last index ${this.lastIndex()}`);
     this.termBefore = this.log.term(index);
     this.log.dropThrough(index);
   }
@@ -104,10 +100,8 @@ export class MemoryStorage implements LogStorage {
       if (batch.count === 0 || batch.lastIndex < this.log.firstIndex) continue;
       const from = Math.max(batch.firstIndex, this.log.firstIndex);
       const part = batch.slice(from, batch.lastIndex + 1);
-      invariant(
-        part.firstIndex <= this.log.nextIndex,
-        () => `append at ${part.firstIndex} leaves a gap after ${this.log.nextIndex - 1}`,
-      );
+      if (part.firstIndex > this.log.nextIndex)
+        violated(`append at ${part.firstIndex} leaves a gap after ${this.log.nextIndex - 1}`);
       this.log.truncateFrom(part.firstIndex);
       this.log.push(part);
     }

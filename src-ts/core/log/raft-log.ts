@@ -1,6 +1,6 @@
 import type { LogStorage } from '../api.ts';
 import type { EntryBatch } from '../entry-batch.ts';
-import { invariant, LogError } from '../errors.ts';
+import { LogError, violated } from '../errors.ts';
 import type { Snapshot } from '../types.ts';
 import { countEntries, encodedSizeOf, NO_LIMIT } from './batch-list.ts';
 import { Unstable } from './unstable.ts';
@@ -70,7 +70,7 @@ export class RaftLog {
   lastEntryId(): EntryId {
     const index = this.lastIndex();
     const term = this.term(index);
-    invariant(term >= 0, () => `no term for the last index ${index}`);
+    if (term < 0) violated(`no term for the last index ${index}`);
     return { term, index };
   }
 
@@ -98,10 +98,8 @@ export class RaftLog {
     const lastNew = prevIndex + countEntries(batches);
     const conflict = this.findConflict(batches);
     if (conflict !== 0) {
-      invariant(
-        conflict > this.committed,
-        () => `entry ${conflict} conflicts with a committed entry (committed ${this.committed})`,
-      );
+      if (conflict <= this.committed)
+        violated(`entry ${conflict} conflicts with a committed entry (committed ${this.committed})`);
       const fresh: EntryBatch[] = [];
       for (const batch of batches) {
         if (batch.lastIndex >= conflict)
@@ -117,10 +115,8 @@ export class RaftLog {
   append(batches: readonly EntryBatch[]): number {
     const first = batches[0];
     if (first === undefined) return this.lastIndex();
-    invariant(
-      first.firstIndex > this.committed,
-      () => `append at ${first.firstIndex} below committed ${this.committed}`,
-    );
+    if (first.firstIndex <= this.committed)
+      violated(`append at ${first.firstIndex} below committed ${this.committed}`);
     this.unstable.truncateAndAppend(batches);
     this.onAppend?.(batches);
     return this.lastIndex();
@@ -175,7 +171,7 @@ export class RaftLog {
   }
 
   acceptApplying(index: number, size: number, allowUnstable: boolean): void {
-    invariant(index <= this.committed, () => `applying ${index} beyond committed ${this.committed}`);
+    if (index > this.committed) violated(`applying ${index} beyond committed ${this.committed}`);
     this.applying = index;
     this.applyingSize += size;
     // Paused also when the limit cut this batch: the rest waits until these have been applied.
@@ -184,10 +180,8 @@ export class RaftLog {
   }
 
   appliedTo(index: number, size: number): void {
-    invariant(
-      index <= this.committed && index >= this.applied,
-      () => `applied ${index} outside [${this.applied}, ${this.committed}]`,
-    );
+    if (index > this.committed || index < this.applied)
+      violated(`applied ${index} outside [${this.applied}, ${this.committed}]`);
     this.applied = index;
     this.applying = Math.max(this.applying, index);
     this.applyingSize = Math.max(0, this.applyingSize - size);
@@ -196,10 +190,10 @@ export class RaftLog {
 
   commitTo(index: number): void {
     if (index <= this.committed) return;
-    invariant(
-      index <= this.lastIndex(),
-      () => `commit ${index} is beyond the last index ${this.lastIndex()}: was the log truncated or lost?`,
-    );
+    if (index > this.lastIndex())
+      violated(
+        `commit ${index} is beyond the last index ${this.lastIndex()}: was the log truncated or lost?`,
+      );
     this.committed = index;
   }
 
@@ -236,10 +230,8 @@ export class RaftLog {
   /** Entries [lo, hi) of at most `maxBytes` encoded, but at least one; LogError 'compacted' when lo is gone. */
   slice(lo: number, hi: number, maxBytes: number): EntryBatch[] {
     if (lo < this.firstIndex()) throw new LogError('compacted');
-    invariant(
-      lo <= hi && hi <= this.lastIndex() + 1,
-      () => `slice [${lo}, ${hi}) beyond the last index ${this.lastIndex()}`,
-    );
+    if (lo > hi || hi > this.lastIndex() + 1)
+      violated(`slice [${lo}, ${hi}) beyond the last index ${this.lastIndex()}`);
     if (lo === hi) return [];
     const { unstable } = this;
     if (lo >= unstable.offset) return unstable.entries.slice(lo, hi, maxBytes);

@@ -5,11 +5,15 @@ export type VoteResult = 'pending' | 'lost' | 'won';
 /** The highest index that a node has acknowledged; undefined when it has said nothing. */
 export type AckedIndex = (id: NodeId) => number | undefined;
 
+/** Reused from call to call: `acked` must not come back here. */
+const sorted: number[] = [];
+
 /** Largest index acknowledged by a majority; infinite for the empty configuration, so that it never holds one back. */
 export function majorityCommittedIndex(voters: ReadonlySet<NodeId>, acked: AckedIndex): number {
   const size = voters.size;
   if (size === 0) return Number.POSITIVE_INFINITY;
-  const indexes: number[] = [];
+  const indexes = sorted;
+  indexes.length = 0;
   for (const id of voters) {
     // Insertion sort: voters are few.
     const index = acked(id) ?? 0;

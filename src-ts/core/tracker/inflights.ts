@@ -1,4 +1,4 @@
-import { invariant } from '../errors.ts';
+import { violated } from '../errors.ts';
 
 /** Append messages on their way to one follower: a ring of (last index, bytes), bounded in number and in bytes. */
 export class Inflights {
@@ -27,7 +27,7 @@ export class Inflights {
 
   /** A message with entries up to `index` leaves. Indexes ascend. */
   add(index: number, bytes: number): void {
-    invariant(!this.full, () => 'an append message was sent into a full window');
+    if (this.full) violated('an append message was sent into a full window');
     const at = (this.start + this.count) % this.size;
     this.indexes[at] = index;
     this.sizes[at] = bytes;

@@ -1,5 +1,5 @@
 import type { ProgressStateName } from '../api.ts';
-import { invariant } from '../errors.ts';
+import { violated } from '../errors.ts';
 import { Inflights } from './inflights.ts';
 
 /**
@@ -94,7 +94,7 @@ export class Progress {
       }
       this.flowPaused = this.inflights.full;
     } else {
-      invariant(this.state === 'probe', () => 'entries were sent to a member that waits for a snapshot');
+      if (this.state !== 'probe') violated('entries were sent to a member that waits for a snapshot');
       if (count > 0) this.flowPaused = true;
     }
   }
