@@ -7,18 +7,26 @@ import { DecodeError } from '../../core/raftpb/varint.ts';
 const BATCH_ENTRIES_MAX = 8192;
 
 /**
+ * The log that a sequence of WAL records leaves, from a snapshot on. An entry replaces all from its index on, also those
+ * behind the snapshot when it lies before it. A snapshot record whose entry the log does not have came from a leader: it
+ * replaces all that was before it, if the hard state that follows has committed it; else the process ended in between, and
+ * the log went on without it, with entries up to its index or another hard state.
+ *
  * Entries are compacted within the buffer that they were read into (headers between them disappear), and the batch
  * keeps that buffer: nothing is copied to another place, nothing is allocated for an entry. The owner of the buffer
  * must not write to it after `add`, and calls `seal` before it lets go of it.
  */
 export class EntryLog {
-  /** Entries up to this index are not kept. */
-  readonly after: number;
   /** Index of the last entry seen, kept or not; 0 before the first. */
   lastSeen = 0;
   private readonly fields = new EntryFields();
   private readonly batches: EntryBatch[] = [];
+  private start: number;
+  /** Term of the entry at `start`; 0 while it has not been seen. */
+  private startTerm = 0;
   private last: number;
+  /** A snapshot that may have replaced the log; `older` batches are from before it. */
+  private replacing: { readonly index: number; readonly term: number; older: number } | null = null;
 
   private buffer: Uint8Array | null = null;
   private count = 0;
@@ -30,14 +38,15 @@ export class EntryLog {
   private readonly dataStarts = new Uint32Array(BATCH_ENTRIES_MAX);
   private types: Uint8Array | null = null;
 
+  /** Entries up to index `after` are not kept. */
   constructor(after: number) {
-    this.after = after;
+    this.start = after;
     this.last = after;
   }
 
-  /** Index of the last entry kept; `after` when there is none. */
-  get lastIndex(): number {
-    return this.last;
+  /** What was asked for, or the index of a snapshot from a leader that came later and replaced the log. */
+  get startsAfter(): number {
+    return this.start;
   }
 
   /** Takes the entry encoded in buffer[start, end). Throws DecodeError when it is malformed or leaves a gap. */
@@ -46,7 +55,13 @@ export class EntryLog {
     fields.parse(buffer, start, end);
     const { type, term, index, dataStart, dataEnd } = fields;
     this.lastSeen = index;
-    if (index <= this.after) return;
+    if (this.replacing !== null && index <= this.replacing.index) this.replacing = null;
+    if (index <= this.start) {
+      this.truncate(0);
+      this.startTerm = index === this.start ? term : 0;
+      return;
+    }
+    if (index > this.last + 1 && index - 1 === this.replacing?.index) this.replace();
     if (index > this.last + 1) {
       throw new DecodeError(`entry ${index} follows entry ${this.last}: entries between them are missing`);
     }
@@ -107,9 +122,48 @@ export class EntryLog {
     this.types = null;
   }
 
+  /** A snapshot record. */
+  snapshot(index: number, term: number): void {
+    this.seal();
+    if (index < this.start || this.termAt(index) === term) return;
+    this.replacing = { index, term, older: this.batches.length };
+  }
+
+  /** A hard state record with this commit index, another one than before: the head of a segment repeats the last. */
+  committed(commit: number): void {
+    if (this.replacing === null) return;
+    if (commit >= this.replacing.index) this.replace();
+    else this.replacing = null;
+  }
+
   finish(): EntryBatch[] {
     this.seal();
     return this.batches;
+  }
+
+  private replace(): void {
+    const { index, term, older } = this.replacing!;
+    this.replacing = null;
+    this.seal();
+    this.batches.splice(0, older);
+    this.start = index;
+    this.startTerm = term;
+    const first = this.batches[0];
+    if (first === undefined) this.last = index;
+    else if (first.firstIndex !== index + 1) {
+      throw new DecodeError(`entry ${first.firstIndex} follows the snapshot at ${index}`);
+    }
+  }
+
+  /** Term of an entry in sealed batches; 0 when there is no such entry. */
+  private termAt(index: number): number {
+    if (index === this.start) return this.startTerm;
+    for (let i = this.batches.length - 1; i >= 0; i--) {
+      const batch = this.batches[i]!;
+      if (index > batch.lastIndex) return 0;
+      if (index >= batch.firstIndex) return batch.term;
+    }
+    return 0;
   }
 
   /** Drops entries from `index` on. */
@@ -117,12 +171,14 @@ export class EntryLog {
     this.seal();
     for (;;) {
       const batch = this.batches[this.batches.length - 1];
-      if (batch === undefined || batch.lastIndex < index) return;
+      if (batch === undefined || batch.lastIndex < index) break;
       this.batches.pop();
       if (batch.firstIndex < index) {
         this.batches.push(batch.slice(batch.firstIndex, index));
-        return;
+        break;
       }
     }
+    this.last = Math.max(this.start, index - 1);
+    if (this.replacing !== null) this.replacing.older = Math.min(this.replacing.older, this.batches.length);
   }
 }

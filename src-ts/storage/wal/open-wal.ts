@@ -192,6 +192,12 @@ function checkSnapshot(
       `waldir ${directory} has the snapshot at index ${wanted.index} with another term than ${wanted.term}`,
     );
   }
+  const { startsAfter } = reading.entries;
+  if (startsAfter !== wanted.index) {
+    throw new UnknownSnapshotError(
+      `waldir ${directory} goes on from a leader's snapshot at index ${startsAfter}, not from that at ${wanted.index}`,
+    );
+  }
   if (reading.hardState.commit < wanted.index) {
     throw new UnknownSnapshotError(
       `waldir ${directory} has committed up to ${reading.hardState.commit}, below the snapshot at ${wanted.index}`,

@@ -98,9 +98,12 @@ export async function readSegments(
           case RecordType.Entry:
             entries.add(reader.buffer, reader.dataStart, reader.dataEnd);
             break;
-          case RecordType.State:
-            hardState = decodeHardState(reader.data());
+          case RecordType.State: {
+            const next = decodeHardState(reader.data());
+            if (!sameState(next, hardState)) entries.committed(next.commit);
+            hardState = next;
             break;
+          }
           case RecordType.Metadata:
             if (metadata !== null && !sameBytes(metadata, reader.data())) {
               throw corrupt(reader.recordOffset, 'its metadata differs from that of the segment before');
@@ -115,9 +118,12 @@ export async function readSegments(
               );
             }
             break;
-          case RecordType.Snapshot:
-            snapshots.push(decodeWalSnapshot(reader.data()));
+          case RecordType.Snapshot: {
+            const snapshot = decodeWalSnapshot(reader.data());
+            snapshots.push(snapshot);
+            entries.snapshot(snapshot.index, snapshot.term);
             break;
+          }
           default:
             throw corrupt(reader.recordOffset, `record type ${reader.type} is not known`);
         }
@@ -174,6 +180,10 @@ export async function committedSnapshots(
   } finally {
     await closeAll(files);
   }
+}
+
+function sameState(a: HardState, b: HardState): boolean {
+  return a.term === b.term && a.vote === b.vote && a.commit === b.commit;
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
