@@ -212,7 +212,7 @@ describe('on files and sockets', () => {
 
   test('an address in use is named', async () => {
     await start(1);
-    const other = createServer();
+    const other = createServer((socket) => socket.destroy());
     await new Promise<void>((resolve) =>
       other.listen(Number(new URL(peers[1]!.url).port), '127.0.0.1', resolve),
     );
