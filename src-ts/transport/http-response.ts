@@ -14,11 +14,15 @@ export class HttpFormatError extends Error {
 }
 
 const HEAD_BYTES_MAX = 16 * 1024;
-const SIZE_LINE_BYTES_MAX = 256;
-/** Trailers behind the last chunk are not read. */
-const CR = 0x0d;
+const SIZE_DIGITS_MAX = 12;
+const EXTENSION_BYTES_MAX = 256;
+const TAB = 0x09;
 const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const SEMICOLON = 0x3b;
 
+/** Trailers behind the last chunk are not read. */
 export interface ResponseConsumer {
   head(head: ResponseHead): void;
   /** Bytes of the body; they are the reader's again afterwards. */
@@ -35,6 +39,10 @@ export class ResponseReader {
   private state: State = State.Head;
   private line: number[] = [];
   private left = 0;
+  // The chunk size line being read.
+  private size = 0;
+  private digits = 0;
+  private ignored = 0;
 
   constructor(consumer: ResponseConsumer) {
     this.consumer = consumer;
@@ -115,25 +123,35 @@ export class ResponseReader {
     if (this.state === State.Plain && this.left === 0) this.finish();
   }
 
+  /** `size [;extension] CR LF`; extensions have no meaning here. */
   private takeSize(bytes: Uint8Array, at: number, end: number): number {
-    const line = this.line;
     while (at < end) {
       const byte = bytes[at++]!;
-      if (byte !== LF) {
-        line.push(byte);
-        if (line.length > SIZE_LINE_BYTES_MAX) throw new HttpFormatError('chunk size line is too long');
-        continue;
+      if (byte === LF) {
+        if (this.digits === 0) throw new HttpFormatError('chunk size is not a number');
+        this.left = this.size;
+        this.size = this.digits = this.ignored = 0;
+        if (this.left === 0) this.finish();
+        else this.state = State.Data;
+        return at;
       }
-      const text = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?\r?$/.exec(String.fromCharCode(...line));
-      if (text === null) throw new HttpFormatError('chunk size is not a number');
-      this.line = [];
-      this.left = Number.parseInt(text[1]!, 16);
-      if (this.left === 0) this.finish();
-      else this.state = State.Data;
-      return at;
+      const digit = this.ignored > 0 ? -1 : hexDigit(byte);
+      if (digit >= 0) {
+        if (++this.digits > SIZE_DIGITS_MAX) throw new HttpFormatError('chunk size has too many digits');
+        this.size = this.size * 16 + digit;
+      } else if (this.ignored === 0 && byte !== CR && byte !== SEMICOLON && byte !== SPACE && byte !== TAB) {
+        throw new HttpFormatError('chunk size is not a number');
+      } else if (++this.ignored > EXTENSION_BYTES_MAX)
+        throw new HttpFormatError('chunk extension is too long');
     }
     return at;
   }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
 function parseHead(text: string): ResponseHead {

@@ -8,7 +8,10 @@ import type { TransportClock, TransportEvents } from './types.ts';
 export interface TransportLimits {
   /** Largest message taken from a stream or a request, snapshot data apart (etcd's own bound is the same). */
   readonly messageBytes: number;
-  /** Bytes waiting on one outgoing stream. What comes while the queue is above it is dropped; one message always fits. */
+  /**
+   * Bytes waiting on one outgoing stream. What comes while the queue is above it is dropped; one message always fits.
+   * Above what the core keeps in flight to a follower, so that flow control ends a burst before this does.
+   */
   readonly streamQueueBytes: number;
   /** Messages waiting for a peer's pipeline while it has no stream. */
   readonly pipelineQueueMessages: number;
@@ -28,7 +31,7 @@ export interface TransportLimits {
 
 export const DEFAULT_LIMITS: TransportLimits = {
   messageBytes: 512 * 1024 * 1024,
-  streamQueueBytes: 32 * 1024 * 1024,
+  streamQueueBytes: 64 * 1024 * 1024,
   pipelineQueueMessages: 64,
   pipelineConnections: 4,
   bodiesBytes: 1024 * 1024 * 1024,

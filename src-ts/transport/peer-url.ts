@@ -12,6 +12,13 @@ export interface PeerAddressParts {
 
 /** Parses `http://host:port`. Throws TransportError 'invalid-url' or 'tls-not-supported'. */
 export function parsePeerUrl(url: string): PeerAddressParts {
+  // It travels in headers as it is, and the URL parser would silently drop line breaks.
+  if (!/^[\x21-\x7e]+$/.test(url)) {
+    throw new TransportError(
+      'invalid-url',
+      `${JSON.stringify(url)} has blanks or characters beyond ASCII; write http://host:port`,
+    );
+  }
   let parsed: URL;
   try {
     parsed = new URL(url);

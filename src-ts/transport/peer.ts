@@ -280,8 +280,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
 
   logFailure(what: string, error: unknown): void {
     if (this.isStopped) return;
-    if (!(error instanceof ExchangeError)) throw error;
-    this.troubles.warning(`${what} could not be sent to ${this.name}: ${error.message}`);
+    this.troubles.warning(`${what} could not be sent to ${this.name}: ${(error as Error).message}`);
   }
 
   reportUnreachable(): void {

@@ -94,7 +94,6 @@ class RaftHttp implements Transport {
   async stop(): Promise<void> {
     if (this.state !== 'stopped') {
       this.state = 'stopped';
-      this.handler.stop();
       this.timer?.cancel();
       if (this.flushScheduled !== null) clearImmediate(this.flushScheduled);
       this.flush();
@@ -103,6 +102,7 @@ class RaftHttp implements Transport {
       this.byKey.clear();
       this.context.frames.clear();
     }
+    await this.handler.stop();
     await this.lease?.release();
   }
 

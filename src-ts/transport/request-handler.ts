@@ -27,6 +27,10 @@ import { SnapshotReceiver } from './snapshot-receiver.ts';
 /** Ids above 2^53 of servers that are no peers: each takes a place in a process-wide table, so only so many are looked at. */
 const LARGE_STRANGERS_MAX = 64;
 const SNAPSHOTS_MAX = 4;
+/** Host messages that wait for the host's answer. */
+const HOST_MESSAGES_MAX = 256;
+/** Longest wait of `stop` for snapshot sinks. */
+const STOP_MS = 2_000;
 
 const STREAM_PATH = /^\/raft\/stream\/(msgapp|message)\/([^/]*)$/;
 
@@ -44,7 +48,10 @@ export class RequestHandler {
   private readonly context: PeerContext;
   private readonly budget: BodyBudget;
   private readonly largeStrangers = new Set<bigint>();
-  private snapshots = 0;
+  /** Requests that are being worked on; streams are not among them. */
+  private readonly active = new Set<IncomingMessage>();
+  private readonly receptions = new Set<Promise<unknown>>();
+  private hostMessages = 0;
   private stopped = false;
 
   constructor(settings: RequestHandlerSettings) {
@@ -53,8 +60,32 @@ export class RequestHandler {
     this.budget = new BodyBudget(this.context.limits.bodiesBytes, this.context.limits.bodiesCount);
   }
 
-  stop(): void {
+  /** Breaks off what is under way; resolves when sinks have been ended, or after a while. */
+  async stop(): Promise<void> {
     this.stopped = true;
+    for (const request of this.active) request.socket.destroy();
+    if (this.receptions.size === 0) return;
+    const { clock } = this.context;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimer(STOP_MS, resolve);
+      void Promise.allSettled(this.receptions).then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Answers the request when the work ends. */
+  private answer(request: IncomingMessage, response: ServerResponse, work: Promise<() => void>): void {
+    this.active.add(request);
+    void work
+      .then(
+        (respond) => {
+          if (!response.destroyed) respond();
+        },
+        (error: unknown) => this.failed(request, response, error),
+      )
+      .finally(() => this.active.delete(request));
   }
 
   handleRaft(request: IncomingMessage, response: ServerResponse, path: string): void {
@@ -98,19 +129,20 @@ export class RequestHandler {
         : path === '/raft'
           ? this.pipeline(request, peer)
           : this.prefixedSnapshot(request);
-    work.then(
-      () => {
+    this.answer(
+      request,
+      response,
+      work.then(() => () => {
         peer.contact();
-        if (!response.destroyed) response.writeHead(204).end();
-      },
-      (error: unknown) => this.failed(request, response, error),
+        response.writeHead(204).end();
+      }),
     );
   }
 
   private failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     if (error instanceof BodyError) this.reject(request, response, error.status, error.message);
     else if (error instanceof DecodeError) this.reject(request, response, 400, error.message);
-    else this.reject(request, response, 500, `error processing raft message: ${(error as Error).message}`);
+    else this.reject(request, response, 500, (error as Error).message);
   }
 
   private reject(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
@@ -162,6 +194,7 @@ export class RequestHandler {
       this.reject(request, response, 412, 'to field mismatch');
       return;
     }
+    if (response.socket === null || response.socket.destroyed) return;
     admission.peer.contact();
     admission.peer.attach(kind, response, isPolyraft(request.headers));
   }
@@ -197,19 +230,21 @@ export class RequestHandler {
     request: IncomingMessage,
     run: (receiver: SnapshotReceiver) => Promise<Message>,
   ): Promise<void> {
-    if (this.snapshots >= SNAPSHOTS_MAX)
+    if (this.receptions.size >= SNAPSHOTS_MAX) {
       throw new BodyError(503, `${SNAPSHOTS_MAX} snapshots are arriving already`);
-    this.snapshots++;
+    }
+    const { self, events, clock, timeouts } = this.context;
+    const receiver = new SnapshotReceiver(
+      { self, events, clock, silenceMs: timeouts.readMs, isPeer: this.settings.isPeer },
+      membersOf(request.headers),
+    );
+    const reception = run(receiver);
+    this.receptions.add(reception);
     try {
-      const { self, events, clock, timeouts } = this.context;
-      const receiver = new SnapshotReceiver(
-        { self, events, clock, silenceMs: timeouts.readMs, isPeer: this.settings.isPeer },
-        membersOf(request.headers),
-      );
-      const message = await run(receiver);
+      const message = await reception;
       if (!this.stopped) events.receive([message]);
     } finally {
-      this.snapshots--;
+      this.receptions.delete(reception);
     }
   }
 
@@ -227,21 +262,22 @@ export class RequestHandler {
       return;
     }
     const { clock, timeouts, limits, events } = this.context;
-    readBody(request, clock, timeouts.readMs, limits.hostMessageBytes, this.budget)
+    if (this.hostMessages >= HOST_MESSAGES_MAX) {
+      this.reject(request, response, 503, `${HOST_MESSAGES_MAX} host messages wait for an answer already`);
+      return;
+    }
+    this.hostMessages++;
+    const work = readBody(request, clock, timeouts.readMs, limits.hostMessageBytes, this.budget)
       .then((body) => events.hostMessage(body))
-      .then(
-        (answer) => {
-          response.writeHead(200, {
-            'Content-Type': 'application/octet-stream',
-            'Content-Length': answer.length,
-          });
-          response.end(answer);
-        },
-        (error: unknown) => {
-          if (error instanceof BodyError) this.reject(request, response, error.status, error.message);
-          else this.reject(request, response, 500, (error as Error).message);
-        },
-      );
+      .finally(() => this.hostMessages--)
+      .then((answer) => () => {
+        response.writeHead(200, {
+          'Content-Type': 'application/octet-stream',
+          'Content-Length': answer.length,
+        });
+        response.end(answer);
+      });
+    this.answer(request, response, work);
   }
 }
 

@@ -103,7 +103,7 @@ export interface Transport {
   send(messages: readonly Message[]): void;
   /** Hands what was queued in this turn to the operating system now: before a blocking call, for instance. */
   flush(): void;
-  /** Sends a MsgSnap with its data from `source`; exactly one `snapshotResult` follows (none after `stop`). */
+  /** Sends a MsgSnap with its data from `source`; exactly one `snapshotResult` follows (none after `stop` or `removePeer`). */
   sendSnapshot(message: Message, source: SnapshotSource, members: string | null): void;
   sendForwardedOutcomes(to: NodeId, outcomes: readonly ForwardedOutcome[]): void;
   /** Rejects with HostMessageError. */
