@@ -17,7 +17,7 @@ import {
   MAX_SERVERS,
   RecordType,
 } from './protocol.generated.ts';
-import { type BridgeError, EngineState, Region } from './region.ts';
+import { EngineState, Region } from './region.ts';
 import { RingReader } from './ring-reader.ts';
 import { RingWriter } from './ring-writer.ts';
 import { Slot, type SlotOwner } from './slot.ts';
@@ -38,6 +38,8 @@ export interface EngineParts {
   ): Promise<RaftServer>;
   /** All servers have been stopped and the host has been told: ends this runtime. */
   end(): void;
+  /** The engine cannot go on, and the host's log has the reason: ends this runtime at once. */
+  fatal(error: unknown): void;
 }
 
 /** All servers of one host, and the loop that moves what comes through their rings. */
@@ -53,6 +55,7 @@ export class Engine implements SlotOwner {
   private polling = false;
   private idleTurns = 0;
   private stopping: Promise<void> | null = null;
+  private failed = false;
 
   constructor(binding: BridgeBinding, parts: EngineParts) {
     this.binding = binding;
@@ -62,7 +65,7 @@ export class Engine implements SlotOwner {
     this.commands = new RingReader(region, CONTROL_COMMAND_RING_AT, CONTROL_COMMAND_RING_BYTES, 'control');
     const events = new RingWriter(region, CONTROL_EVENT_RING_AT, CONTROL_EVENT_RING_BYTES);
     this.events = new EventWriter(region, events, (error) => {
-      this.broken(error);
+      this.fail(error);
     });
     this.assembler = new ChunkAssembler(region);
     this.log = new LogSink(this.events);
@@ -86,16 +89,25 @@ export class Engine implements SlotOwner {
     setImmediate(this.turn);
   }
 
-  /** Thrown where nothing catches it: main ends the engine, and whoever called goes on until then. */
-  broken(error: BridgeError): void {
-    setImmediate(() => {
-      throw error;
-    });
+  /** Something is broken beyond repair: tells the host why, as far as its rings still work, and ends. */
+  fail(error: unknown): void {
+    if (this.failed) return;
+    this.failed = true;
+    const { text } = describeError(error);
+    this.log.write(LogLevel.CRITICAL, `the engine stops: ${text}`);
+    this.region.setEngineState(EngineState.Ended);
+    this.parts.fatal(error);
   }
 
   private readonly turn = (): void => {
-    if (this.poll()) this.idleTurns = 0;
-    else this.idleTurns++;
+    if (this.failed) return;
+    try {
+      if (this.poll()) this.idleTurns = 0;
+      else this.idleTurns++;
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
     if (this.idleTurns <= IDLE_TURNS) {
       setImmediate(this.turn);
       return;
@@ -208,12 +220,5 @@ export class Engine implements SlotOwner {
     for (const slot of this.slots.values())
       slot.port.event(EventCode.SERVER_FAILED, ErrorCode.NO_MEMORY, text);
     void this.stop();
-  }
-
-  /** Something is broken beyond repair: the host is told why, as far as its rings still work. */
-  reportFatal(error: unknown): void {
-    const { text } = describeError(error);
-    this.log.write(LogLevel.CRITICAL, `the engine stops: ${text}`);
-    this.region.setEngineState(EngineState.Ended);
   }
 }

@@ -23,7 +23,7 @@ function loadBinding(): NativeBinding {
   return load(isChild ? addon : './polyraft.node') as NativeBinding;
 }
 
-function createEngine(binding: NativeBinding): Engine {
+function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): Engine {
   const environment = new NodeEnvironment(binding, version);
   return new Engine(binding, {
     version,
@@ -33,11 +33,17 @@ function createEngine(binding: NativeBinding): Engine {
     end: () => {
       process.exit(EXIT_ENDED);
     },
+    fatal,
   });
 }
 
 function runEmbedded(binding: NativeBinding): void {
-  const engine = createEngine(binding);
+  // What nothing catches goes to the plugin, which ends this environment and tells the host the text.
+  const engine = createEngine(binding, (error) => {
+    setImmediate(() => {
+      throw error;
+    });
+  });
   // The plugin emits this while there is still room to stop in good order.
   process.on('heapNearlyFull', () => {
     engine.stopForMemory();
@@ -46,10 +52,11 @@ function runEmbedded(binding: NativeBinding): void {
 }
 
 function runChild(binding: NativeBinding): void {
-  const engine = createEngine(binding);
-  process.on('uncaughtException', (error) => {
-    engine.reportFatal(error);
+  const engine = createEngine(binding, () => {
     process.exit(EXIT_BROKEN);
+  });
+  process.on('uncaughtException', (error) => {
+    engine.fail(error);
   });
   // A key press in a terminal goes to the host and to this process; only the host decides.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)

@@ -75,9 +75,10 @@ export class RingReader {
         this.cursor = (this.cursor + contiguous) >>> 0;
         continue;
       }
+      // Before `align`, which counts in 32 bits.
+      if (length > this.size / 4 - RECORD_HEADER_BYTES) throw this.broken(`length ${length}`);
       const size = align(length + RECORD_HEADER_BYTES);
-      if (size > this.size / 4 || size > contiguous || size > available)
-        throw this.broken(`length ${length}`);
+      if (size > contiguous || size > available) throw this.broken(`length ${length}`);
       this.type = type;
       this.flags = region.view.getUint16(at + RECORD_FLAGS_AT, true);
       this.length = length;
@@ -113,6 +114,7 @@ export class RingReader {
   }
 }
 
+/** Up to the next multiple of RECORD_ALIGNMENT_BYTES; below 2^31. */
 export function align(bytes: number): number {
   return (bytes + (RECORD_ALIGNMENT_BYTES - 1)) & ~(RECORD_ALIGNMENT_BYTES - 1);
 }

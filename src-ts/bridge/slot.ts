@@ -35,7 +35,7 @@ export interface SlotOwner {
   /** Sees to it that the rings are looked at soon. */
   schedule(): void;
   /** The host's end is broken: the engine ends. */
-  broken(error: BridgeError): void;
+  fail(error: BridgeError): void;
 }
 
 /** One server's place in the region: its rings, and what comes through them. */
@@ -61,7 +61,7 @@ export class Slot {
     this.commands = new RingReader(region, at + SLOT_COMMAND_RING_AT, SLOT_COMMAND_RING_BYTES, 'command');
     const events = new RingWriter(region, at + SLOT_EVENT_RING_AT, SLOT_EVENT_RING_BYTES);
     this.events = new EventWriter(region, events, (error) => {
-      owner.broken(error);
+      owner.fail(error);
     });
     const submits = new RingReader(region, at + SLOT_SUBMIT_RING_AT, SLOT_SUBMIT_RING_BYTES, 'submit');
     this.submits = new SubmitDrain(region, submits, maxProposalBytes);
@@ -177,7 +177,7 @@ export class Slot {
         this.reply(id, ErrorCode.OK, data);
       },
       (error: unknown) => {
-        if (error instanceof BridgeError) this.owner.broken(error);
+        if (error instanceof BridgeError) this.owner.fail(error);
         const { code, text } = describeError(error);
         this.reply(id, code, encodeText(text));
       },
