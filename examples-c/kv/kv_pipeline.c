@@ -21,6 +21,8 @@ enum {
   RETRY_MS = 25,
   /* Refusals without a success, in milliseconds, after which the leader is looked for anew. */
   REFUSED_MS = 300,
+  /* Without a connection to the leader, before a follower is good enough. */
+  FOLLOWER_MS = 5000,
   /* Between two rounds of endpoints of which none could be reached. */
   ROUND_MS = 50,
   READ_BYTES = 64 * 1024,
@@ -48,6 +50,7 @@ struct pipeline {
   uint64_t oldest;
   uint64_t next;
   int64_t heard_at;
+  int64_t connected_at;
   int64_t success_at;
   int64_t refused_since;
   bool failed;
@@ -103,25 +106,23 @@ static bool use_endpoint(struct pipeline* pipeline, size_t place) {
   return true;
 }
 
-/* One round over the endpoints, from the one after the last used on; then over to the leader, if it is known.
- */
+/* One round over the endpoints, for a connection to the leader: what a follower forwards to a leader that has
+ * just died would be unknown for some time. After FOLLOWER_MS without one, any server will do, and at once
+ * one whose leader is not among the endpoints. */
 static bool connect_somewhere(struct pipeline* pipeline) {
   const struct kv_endpoints* const endpoints = pipeline->options->endpoints;
   if (pipeline->options->stays) return use_endpoint(pipeline, 0);
+  const bool is_patient = kv_now_ms() - pipeline->connected_at < FOLLOWER_MS;
   for (size_t i = 1; i <= endpoints->count; i++) {
     if (!use_endpoint(pipeline, (pipeline->endpoint + i) % endpoints->count)) continue;
     size_t leader = 0;
     const uint64_t leader_id = ask_leader(pipeline->fd, pipeline->client);
-    if (!kv_endpoints_find(endpoints, leader_id, &leader) || leader == pipeline->endpoint) return true;
-    const int follower = pipeline->fd;
-    const size_t follower_place = pipeline->endpoint;
-    if (use_endpoint(pipeline, leader)) {
-      close(follower);
-      return true;
-    }
-    pipeline->fd = follower;
-    pipeline->endpoint = follower_place;
-    return true;
+    const bool is_listed = kv_endpoints_find(endpoints, leader_id, &leader);
+    if (is_listed ? leader == pipeline->endpoint : leader_id != 0) return true;
+    if (!is_patient) return true;
+    close(pipeline->fd);
+    if (is_listed && use_endpoint(pipeline, leader)) return true;
+    pipeline->fd = -1;
   }
   return false;
 }
@@ -227,6 +228,7 @@ bool kv_pipeline_run(const struct kv_pipeline_options* options) {
   pipeline.slots = kv_allocate(options->window * sizeof(struct slot));
   memset(pipeline.slots, 0, options->window * sizeof(struct slot));
   pipeline.success_at = kv_now_ms();
+  pipeline.connected_at = pipeline.success_at;
   while (pipeline.oldest < options->count && !pipeline.failed) {
     int64_t now = kv_now_ms();
     if (now - pipeline.success_at > options->patience_ms) {
@@ -239,6 +241,7 @@ bool kv_pipeline_run(const struct kv_pipeline_options* options) {
       continue;
     }
     now = kv_now_ms();
+    pipeline.connected_at = now;
     const int64_t due_at = queue_due(&pipeline, now);
     const int timeout_ms = due_at < 0 ? 100 : (int)(due_at > now ? due_at - now : 0);
     if (!exchange(&pipeline, timeout_ms) || !is_worth_keeping(&pipeline, kv_now_ms())) {

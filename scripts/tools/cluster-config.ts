@@ -1,0 +1,38 @@
+/** Configurations of the servers of one cluster, in the JSON that RAFT_NewRaftServer takes. */
+
+export interface Member {
+  readonly id: number;
+  readonly raftPort: number;
+}
+
+export type ConfigValue = string | number | boolean;
+
+export function peerUrl(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}
+
+/** The configuration of easyraft's page, with other ports. `changes` are put over it. */
+export function configOf(
+  id: number,
+  members: readonly Member[],
+  changes: Readonly<Record<string, ConfigValue>> = {},
+): string {
+  const config = {
+    id,
+    cluster_id: 1,
+    snap_count: 10000,
+    waldir: `wal${id}`,
+    snapdir: `snap${id}`,
+    tickms: 100,
+    election_tick: 10,
+    heartbeat_tick: 1,
+    boostrap_timeout: 1,
+    peers: members.map((member) => ({ id: member.id, url: peerUrl(member.raftPort) })),
+    join: false,
+    max_size_per_msg: 1048576,
+    max_inflight_msgs: 256,
+    snapshot_entries: 1000,
+    ...changes,
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
