@@ -1,9 +1,25 @@
 /** Executes etcd's configuration change data: simple changes, entering and leaving joint configurations. */
-import { Changer, ConfChangeError, type Changed } from '../../src-ts/core/confchange/changer.ts';
+import {
+  Changer,
+  ConfChangeError,
+  type Changed,
+  type ConfChangeErrorCode,
+} from '../../src-ts/core/confchange/changer.ts';
+import { progressStatus } from '../../src-ts/core/raft-status.ts';
 import { EMPTY_CONFIGURATION, type Configuration } from '../../src-ts/core/tracker/configuration.ts';
 import { ProgressTracker } from '../../src-ts/core/tracker/tracker.ts';
 import type { Command } from './data-driven.ts';
 import { describeProgress, parseChanges } from './describe.ts';
+
+/** The sentences that the test data have for refusals. */
+const REFUSALS: Readonly<Record<ConfChangeErrorCode, string>> = {
+  'already-joint': 'config is already joint',
+  'no-voters-yet': "can't make a zero-voter config joint",
+  'not-joint': "can't leave a non-joint config",
+  joint: "can't apply simple config change in joint config",
+  'several-voters': 'more than one voter changed without entering joint config',
+  'no-voters-left': 'removed all voters',
+};
 
 function set(ids: ReadonlySet<number>): string {
   return `(${[...ids]
@@ -37,7 +53,7 @@ export class ConfChangeEnvironment {
     try {
       this.base = this.change(changer, command);
     } catch (error) {
-      if (error instanceof ConfChangeError) return `${error.message}\n`;
+      if (error instanceof ConfChangeError) return `${REFUSALS[error.code]}\n`;
       throw error;
     }
     return `${describeConfiguration(this.base.configuration)}\n${this.describeAll()}`;
@@ -60,21 +76,6 @@ export class ConfChangeEnvironment {
 
   private describeAll(): string {
     const members = [...this.base.progress].sort(([a], [b]) => a - b);
-    return members
-      .map(([id, progress]) =>
-        describeProgress({
-          id,
-          match: progress.match,
-          next: progress.next,
-          state: progress.stateName,
-          isLearner: progress.isLearner,
-          recentActive: progress.recentActive,
-          pendingSnapshot: progress.pendingSnapshot,
-          inflight: progress.inflights.count,
-          inflightFull: progress.inflights.full,
-          paused: progress.paused,
-        }),
-      )
-      .join('');
+    return members.map(([id, progress]) => describeProgress(progressStatus(id, progress))).join('');
   }
 }

@@ -1,12 +1,36 @@
+import { violated } from '../errors.ts';
 import type { NodeId } from '../node-id.ts';
 import { EMPTY_CONFIGURATION, isJoint, type Configuration } from '../tracker/configuration.ts';
 import type { Progress } from '../tracker/progress.ts';
 import type { ProgressMap, ProgressTracker } from '../tracker/tracker.ts';
 import { ConfChangeType, type ConfChangeSingle, type ConfState } from '../types.ts';
 
+/**
+ * already-joint: a joint configuration cannot be entered from another. no-voters-yet: nor from one without voters.
+ * not-joint: there is nothing to leave. joint: no simple change until it is left. several-voters: a simple change is
+ * one of one voter. no-voters-left: somebody must vote.
+ */
+export type ConfChangeErrorCode =
+  'already-joint' | 'no-voters-yet' | 'not-joint' | 'joint' | 'several-voters' | 'no-voters-left';
+
+const TEXTS: Readonly<Record<ConfChangeErrorCode, string>> = {
+  'already-joint': 'the configuration is joint; leave it before entering another',
+  'no-voters-yet': 'a configuration without voters cannot become joint',
+  'not-joint': 'the configuration is not joint, there is nothing to leave',
+  joint: 'the configuration is joint; leave it before any simple change',
+  'several-voters': 'a simple change may add, remove or demote one voter only; use a joint change',
+  'no-voters-left': 'the change would leave no voter',
+};
+
 /** A change that the current configuration does not allow. Nothing has been changed. */
 export class ConfChangeError extends Error {
   override readonly name = 'ConfChangeError';
+  readonly code: ConfChangeErrorCode;
+
+  constructor(code: ConfChangeErrorCode) {
+    super(TEXTS[code]);
+    this.code = code;
+  }
 }
 
 export interface Changed {
@@ -39,8 +63,8 @@ export class Changer {
   /** Enters the joint configuration: outgoing voters are the current ones, incoming those after the changes. */
   enterJoint(autoLeave: boolean, changes: readonly ConfChangeSingle[]): Changed {
     const draft = this.draft();
-    if (draft.outgoing.size > 0) throw new ConfChangeError('config is already joint');
-    if (draft.incoming.size === 0) throw new ConfChangeError("can't make a zero-voter config joint");
+    if (draft.outgoing.size > 0) throw new ConfChangeError('already-joint');
+    if (draft.incoming.size === 0) throw new ConfChangeError('no-voters-yet');
     for (const id of draft.incoming) draft.outgoing.add(id);
     this.apply(draft, changes);
     draft.autoLeave = autoLeave;
@@ -49,7 +73,7 @@ export class Changer {
 
   leaveJoint(): Changed {
     const draft = this.draft();
-    if (draft.outgoing.size === 0) throw new ConfChangeError("can't leave a non-joint config");
+    if (draft.outgoing.size === 0) throw new ConfChangeError('not-joint');
     for (const id of draft.learnersNext) {
       draft.learners.add(id);
       draft.progress.get(id)!.isLearner = true;
@@ -66,15 +90,13 @@ export class Changer {
   /** Changes of which at most one concerns a voter. */
   simple(changes: readonly ConfChangeSingle[]): Changed {
     const draft = this.draft();
-    if (draft.outgoing.size > 0)
-      throw new ConfChangeError("can't apply simple config change in joint config");
+    if (draft.outgoing.size > 0) throw new ConfChangeError('joint');
     this.apply(draft, changes);
     let difference = 0;
     const before = this.base.configuration.incoming;
     for (const id of before) if (!draft.incoming.has(id)) difference++;
     for (const id of draft.incoming) if (!before.has(id)) difference++;
-    if (difference > 1)
-      throw new ConfChangeError('more than one voter changed without entering joint config');
+    if (difference > 1) throw new ConfChangeError('several-voters');
     return finish(draft);
   }
 
@@ -102,7 +124,7 @@ export class Changer {
       else if (type === ConfChangeType.AddLearnerNode) this.makeLearner(draft, nodeId);
       else if (type === ConfChangeType.RemoveNode) remove(draft, nodeId);
     }
-    if (draft.incoming.size === 0) throw new ConfChangeError('removed all voters');
+    if (draft.incoming.size === 0) throw new ConfChangeError('no-voters-left');
   }
 
   private makeVoter(draft: Draft, id: NodeId): void {
@@ -151,26 +173,23 @@ function remove(draft: Draft, id: NodeId): void {
   if (!draft.outgoing.has(id)) draft.progress.delete(id);
 }
 
+/** Checks what must hold of every configuration: roles exclude each other, and everybody has a progress. */
 function finish(draft: Draft): Changed {
   const { incoming, outgoing, learners, learnersNext, progress, autoLeave } = draft;
-  for (const id of [...incoming, ...outgoing, ...learners, ...learnersNext]) {
-    if (!progress.has(id)) throw new ConfChangeError(`no progress for ${id}`);
+  for (const ids of [incoming, outgoing, learners, learnersNext]) {
+    for (const id of ids) if (!progress.has(id)) violated(`member ${id} has no progress`);
   }
   for (const id of learnersNext) {
-    if (!outgoing.has(id)) throw new ConfChangeError(`${id} is in LearnersNext, but not Voters[1]`);
-    if (progress.get(id)!.isLearner)
-      throw new ConfChangeError(`${id} is in LearnersNext, but is already marked as learner`);
+    if (!outgoing.has(id)) violated(`${id} is to become a learner, but is no outgoing voter`);
+    if (progress.get(id)!.isLearner) violated(`${id} is to become a learner and is marked as one already`);
   }
   for (const id of learners) {
-    if (outgoing.has(id)) throw new ConfChangeError(`${id} is in Learners and Voters[1]`);
-    if (incoming.has(id)) throw new ConfChangeError(`${id} is in Learners and Voters[0]`);
-    if (!progress.get(id)!.isLearner)
-      throw new ConfChangeError(`${id} is in Learners, but is not marked as learner`);
+    if (outgoing.has(id) || incoming.has(id)) violated(`learner ${id} is also a voter`);
+    if (!progress.get(id)!.isLearner) violated(`learner ${id} is not marked as one`);
   }
   const configuration = { incoming, outgoing, learners, learnersNext, autoLeave };
-  if (!isJoint(configuration)) {
-    if (learnersNext.size > 0) throw new ConfChangeError('cfg.LearnersNext must be nil when not joint');
-    if (autoLeave) throw new ConfChangeError('AutoLeave must be false when not joint');
+  if (!isJoint(configuration) && (learnersNext.size > 0 || autoLeave)) {
+    violated('a configuration that is not joint has nothing to do on leaving');
   }
   return { configuration, progress };
 }
