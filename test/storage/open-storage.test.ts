@@ -145,6 +145,20 @@ describe('openStorage', () => {
     expect((await openStorage(storageOptions(disk))).members).toEqual(members);
   });
 
+  it('works with one directory for both', async () => {
+    const disk = new MemoryDisk();
+    const options = storageOptions(disk, { walDirectory: '/data/all', snapDirectory: '/data/all' });
+    const storage = await openStorage(options);
+    await append(storage, 1, 20);
+    await snapshot(storage, 10);
+    await storage.close();
+    disk.crash(() => 0);
+    const again = await openStorage(options);
+    expect(again.snapshotFile?.metadata.index).toBe(10);
+    expect(indexes(again)).toEqual(range(11, 20));
+    await again.close();
+  });
+
   it('refuses a directory in use, and names the owner', async () => {
     const disk = new MemoryDisk();
     const storage = await openStorage(storageOptions(disk));

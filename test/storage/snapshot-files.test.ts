@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { nodeIdFromBigint } from '../../src-ts/core/node-id.ts';
 import { encodeSnapshot } from '../../src-ts/core/raftpb/message.ts';
 import { crc32cPortable } from '../../src-ts/storage/crc32c.ts';
 import { MemoryDisk } from '../../src-ts/storage/memory-disk.ts';
+import { NodeDisk } from '../../src-ts/storage/node-disk.ts';
+import { frameSnapshot, readLayout } from '../../src-ts/storage/snapshot/snapshot-file.ts';
 import { SnapshotFiles } from '../../src-ts/storage/snapshot/snapshot-directory.ts';
 import { CorruptionError } from '../../src-ts/storage/types.ts';
 import { randomFrom, recordingLogger } from './helpers.ts';
@@ -94,6 +99,40 @@ describe('snapshot files', () => {
     await writer.abort();
     await writer.abort();
     expect(await disk.list('/snap')).toEqual([]);
+  });
+
+  it('of many GiB are found by offsets', async () => {
+    const dataBytes = 5 * 2 ** 30 + 1;
+    const metadata = { index: 2 ** 40, term: 9, confState: CONF };
+    const { head, tail } = frameSnapshot(metadata, dataBytes);
+    const path = join(mkdtempSync(join(tmpdir(), 'polyraft-snap-')), 'large.snap');
+    // A sparse file: the data is not there, and nobody reads it.
+    const file = await new NodeDisk().open(path, 'create-exclusive');
+    try {
+      await file.write(head, 0, head.length, 0, false);
+      await file.write(tail, 0, tail.length, head.length + dataBytes, false);
+      const layout = await readLayout(file);
+      expect(layout.metadata).toEqual(metadata);
+      expect(layout.dataEnd - layout.dataStart).toBe(dataBytes);
+      expect(layout.bodyEnd).toBe(await file.size());
+    } finally {
+      await file.close();
+      rmSync(dirname(path), { recursive: true });
+    }
+  });
+
+  it('that do not fit on the disk leave nothing behind', async () => {
+    await write(10, new Uint8Array(5000));
+    disk.capacityBytes = 64 << 10;
+    const writer = await files.create({ index: 20, term: 3, confState: CONF }, 200_000);
+    const writing = (async (): Promise<void> => {
+      await writer.write(new Uint8Array(200_000).fill(1));
+      await writer.commit();
+    })();
+    await expect(writing).rejects.toMatchObject({ code: 'ENOSPC' });
+    await writer.abort();
+    expect((await files.newest(null))?.metadata.index).toBe(10);
+    expect(await disk.list('/snap')).toHaveLength(1);
   });
 
   it('are durable when commit resolves', async () => {
