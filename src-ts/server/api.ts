@@ -92,6 +92,10 @@ export interface Outcome {
   readonly sequence: number;
   readonly index: number;
   readonly term: number;
+  /**
+   * OK: committed at (index, term). REJECTED, BUSY, TOO_LARGE, REMOVED, STOPPED: it will not take effect.
+   * UNKNOWN_OUTCOME: it was in a log (or on its way to a leader) and may still take effect.
+   */
   readonly code: ErrorCode;
 }
 
@@ -112,7 +116,9 @@ export interface StateMachinePort {
    * has them, or rejects when the host refused.
    */
   takeSnapshot(index: number): Promise<HostSnapshot>;
+  /** Only real changes; a server begins as a follower, which is not reported. */
   stateChanged(state: StateType): void;
+  /** `value` of LEADER_CHANGED is a NodeId. */
   event(code: EventCode, value: number, text: string): void;
   /** Called at most once a turn with everything that is decided. */
   outcomes(outcomes: readonly Outcome[]): void;
@@ -146,7 +152,8 @@ export interface RaftServer {
   /**
    * Proposes all at once; copies before it returns. `sequences[i]` is the proposer's number of proposal i when it
    * wants an outcome, -1 when not. What cannot be proposed now (no leader, limits) ends by outcome: while there is
-   * room, proposals without a leader wait for one up to an election timeout.
+   * room, proposals without a leader wait for one for two election timeouts (the longest that an election takes to
+   * begin).
    */
   propose(proposals: Proposals, sequences: Float64Array): void;
   /** False while the facade should leave proposals in its ring (uncommitted or unapplied bytes at their bound). */
@@ -162,11 +169,19 @@ export interface RaftServer {
   /** Resolves with the snapshot's index once it is on disk. */
   snapshot(): Promise<number>;
   transferLeadership(to: NodeId): Promise<void>;
+  /**
+   * Resolves with the index that the host must have applied before it reads. `lease` needs `leaseReads` and answers at
+   * once while a quorum round of this leader is recent; else it makes a round, as `safe` does from any member.
+   */
   readIndex(kind: 'safe' | 'lease'): Promise<number>;
   sendHostMessage(to: NodeId, body: Uint8Array): Promise<Uint8Array>;
   /** JSON text of RAFT_GetStatus and RAFT_GetPeersStatus. */
   statusJson(): string;
   peersJson(): string;
-  /** Ends pending work with STOPPED, syncs, closes. With handOver, a leader first tries to pass leadership on. */
+  /**
+   * Ends pending work, syncs, closes: what was never proposed and all requests end with STOPPED, proposals that may
+   * still be committed with UNKNOWN_OUTCOME. With handOver, a leader first tries to pass leadership on (for an election
+   * timeout at most). May be called again, also after a failure; status and peers can be asked for afterwards.
+   */
   stop(handOver: boolean): Promise<void>;
 }

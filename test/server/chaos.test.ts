@@ -25,6 +25,9 @@ class Chaos {
   readonly trace: string[] = [];
   private counter = 0;
   private spareUsed = false;
+  private voterRemoved = false;
+  /** Of the first members, those that are still members when faults have ended. */
+  survivors: readonly number[] = IDS;
 
   constructor(cluster: Cluster, seed: number) {
     this.cluster = cluster;
@@ -54,6 +57,7 @@ class Chaos {
     else if (dice < 53) this.force();
     else if (dice < 56) this.transfer();
     else if (dice < 58) await this.changeMembers();
+    else if (dice < 59) this.removeVoter();
     await this.cluster.run(1 + this.random(40));
   }
 
@@ -129,6 +133,16 @@ class Chaos {
     member.server!.changeMember(operation, SPARE, url).catch(() => undefined);
   }
 
+  /** One a run: two voters are left, or three with the spare. */
+  private removeVoter(): void {
+    const member = this.pick(this.cluster.running);
+    if (member === undefined || this.voterRemoved) return;
+    this.voterRemoved = true;
+    const id = this.pick(IDS)!;
+    this.note(`remove ${id}`);
+    member.server!.changeMember('remove', id, null).catch(() => undefined);
+  }
+
   /** Faults end. */
   async calm(): Promise<void> {
     const { cluster } = this;
@@ -142,20 +156,30 @@ class Chaos {
     await cluster.run(3000);
     const leader = cluster.leader();
     expect(leader).not.toBe(0);
+    const { members } = cluster.server(leader).members.current;
+    this.survivors = IDS.filter((id) => members.has(id));
     const last = cluster.propose(leader, ['last']);
     await cluster.until(() => cluster.decided(last), 'a last commit');
     expect(cluster.outcome(last[0]!)).toBe(ErrorCode.OK);
     await cluster.until(
-      () => IDS.every((id) => cluster.texts(id).at(-1) === 'last'),
+      () => this.survivors.every((id) => cluster.texts(id).at(-1) === 'last'),
       'the last commit everywhere',
       10_000,
+    );
+    await cluster.until(
+      () => IDS.every((id) => members.has(id) || cluster.server(id).phase === 'removed'),
+      'the news of the removal',
     );
   }
 
   check(): void {
     const { cluster } = this;
-    const [first, ...others] = IDS.map((id) => cluster.host(id).applied);
+    const [first, ...others] = this.survivors.map((id) => cluster.host(id).applied);
     for (const other of others) expect(other).toEqual(first);
+    for (const id of IDS) {
+      const { applied } = cluster.host(id);
+      expect(applied).toEqual(first!.slice(0, applied.length));
+    }
     const at = new Map(first!.map(({ index, text }) => [text, index]));
     expect(at.size).toBe(first!.length);
     for (const [sequence, { id, text }] of cluster.proposed) {
@@ -192,7 +216,7 @@ async function run(
     const ok = [...cluster.proposed.keys()].filter(
       (sequence) => cluster.outcome(sequence) === ErrorCode.OK,
     ).length;
-    return { trace: chaos.trace, applied: cluster.host(1).applied.length, ok };
+    return { trace: chaos.trace, applied: cluster.host(chaos.survivors[0]!).applied.length, ok };
   } catch (error) {
     console.log(
       `seed ${seed}:\n${chaos.trace.slice(-30).join('\n')}\n${cluster.log
