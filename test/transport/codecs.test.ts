@@ -236,7 +236,7 @@ describe('any chunking', () => {
 });
 
 describe('damage', () => {
-  const runs = process.env['POLYRAFT_FULL'] === '1' ? 1_000_000 : 20_000;
+  const runs = process.env['POLYRAFT_TEST_FULL'] === '1' ? 1_000_000 : 20_000;
 
   /** Mutates good bytes and feeds them: only DecodeError may come, and memory stays near the input's size. */
   function attack(good: Uint8Array, run: (bytes: Uint8Array) => void, count: number): { failed: number } {

@@ -171,6 +171,25 @@ describe('snapshots', () => {
     expect(receiver.events.messages).toEqual([]);
   });
 
+  it('ends the sink of a snapshot that is arriving when the server stops', async () => {
+    nodes = await makeCluster(2);
+    await untilConnected(nodes);
+    const [sender, receiver] = nodes as [TestNode, TestNode];
+    const endless = {
+      dataBytes: 1_000_000,
+      read: async (chunk: (bytes: Uint8Array) => unknown) => {
+        await chunk(new Uint8Array(1_000));
+        await pause(60_000);
+      },
+    };
+    sender.transport.sendSnapshot(snapshotMessage(), endless, null);
+    await until(() => receiver.events.sinks[0]?.bytes === 1_000, 'the first piece');
+    await receiver.transport.stop();
+    expect(receiver.events.sinks[0]).toMatchObject({ aborted: true, committed: null });
+    await until(() => sender.events.snapshotResults.length === 1, 'the sender is told at once');
+    expect(sender.events.snapshotResults).toEqual([{ id: 2, success: false }]);
+  });
+
   it('reports failure when the receiver refuses, is away, or the source is wrong', async () => {
     nodes = await makeCluster(2);
     await untilConnected(nodes);
