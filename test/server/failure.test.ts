@@ -9,6 +9,8 @@ import { Cluster } from './cluster.ts';
 vi.mock('../../src-ts/server/limits.ts', async (original) => ({
   ...(await original<typeof import('../../src-ts/server/limits.ts')>()),
   UNAPPLIED_BYTES: 4 * 1024 * 1024,
+  SNAPSHOT_LOG_BYTES: 1024 * 1024,
+  KEPT_LOG_BYTES: 256 * 1024,
 }));
 
 let cluster: Cluster;
@@ -97,6 +99,19 @@ describe('hosts', () => {
     await expect(cluster.server(leader).snapshot()).rejects.toMatchObject({ code: ErrorCode.STOPPED });
     await cluster.until(() => ![0, leader].includes(cluster.leader()), 'another leader');
     await commit(cluster.leader(), ['b']);
+  });
+});
+
+describe('memory', () => {
+  test('large entries lead to a snapshot before snap_count is reached, and few of them are kept', async () => {
+    cluster = await Cluster.of(1, { snapCount: 1_000_000, snapshotEntries: 1_000_000 });
+    await cluster.until(() => cluster.leader() === 1, 'leadership');
+    for (let i = 0; i < 60; i++) {
+      await commit(1, ['x'.repeat(64 * 1024)]);
+      await cluster.run(5);
+      expect(cluster.server(1).log.ledger.bytes).toBeLessThan(1600 * 1024);
+    }
+    expect(cluster.host(1).snapshotsTaken.length).toBeGreaterThanOrEqual(3);
   });
 });
 
