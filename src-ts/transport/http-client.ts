@@ -102,7 +102,8 @@ function exchangeOnce(exchange: Exchange): Promise<Answer> {
       });
     });
     request.on('error', (error) => {
-      const stale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+      const code = (error as NodeJS.ErrnoException).code;
+      const stale = request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE');
       fail(
         stale
           ? new StaleConnection(error.message)

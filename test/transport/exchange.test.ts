@@ -1,9 +1,10 @@
 /** Messages of every type between transports on loopback: nothing is lost, changed or reordered on a healthy link. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeEntries, proposalsOf } from '../../src-ts/core/entry-batch.ts';
+import { nodeIdFromBigint } from '../../src-ts/core/node-id.ts';
 import { encodeMessage } from '../../src-ts/core/raftpb/message.ts';
 import { makeMessage, MessageType, type Message } from '../../src-ts/core/types.ts';
-import { makeCluster, stopAll, until, untilConnected, type TestNode } from './harness.ts';
+import { freeUrl, makeCluster, makeNode, stopAll, until, untilConnected, type TestNode } from './harness.ts';
 
 let nodes: TestNode[] = [];
 afterEach(async () => {
@@ -120,6 +121,23 @@ describe('two and three transports', () => {
       }
     }
     expect(next).toBe(index + 1);
+  });
+
+  it('works with ids up to 2^64-1 and cluster ids as large', async () => {
+    const ids = [nodeIdFromBigint(2n ** 64n - 1n), nodeIdFromBigint(2n ** 63n + 1n)];
+    const urls = [await freeUrl(), await freeUrl()];
+    const peers = ids.map((id, i) => ({ id, urls: [urls[i]!] }));
+    nodes = ids.map((id, i) => makeNode(id, urls[i]!, peers, { clusterId: 2n ** 64n - 1n }));
+    await Promise.all(nodes.map((node) => node.transport.start()));
+    await untilConnected(nodes);
+    const [first, second] = nodes as [TestNode, TestNode];
+    const message = { type: MessageType.Vote, from: first.id, to: second.id, term: 4, vote: first.id };
+    first.transport.send([makeMessage(message)]);
+    await until(() => second.events.messages.length === 1, 'the message');
+    expect(second.events.messages[0]).toMatchObject(message);
+    expect(new TextDecoder().decode(await first.transport.sendHostMessage(second.id, text('echo')))).toBe(
+      'echo',
+    );
   });
 
   it('sends by POST /raft while no stream is up', async () => {
