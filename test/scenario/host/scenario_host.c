@@ -1,0 +1,295 @@
+/*
+ * One raft server in a process of its own, driven over its standard input: scenario_host DIRECTORY
+ *
+ * DIRECTORY gets `journal` (machine.h) and `acknowledged` (load.h), which are appended to by every process
+ * that is started on it. One command a line, one answer a line, "answer ..." or "error CODE text"; what
+ * happens by itself comes in between as "role NAME" and "event CODE VALUE text".
+ *
+ *   start FILE                                     a server with the configuration in FILE
+ *   load FIRST_WRITER THREADS WINDOW BYTES PAUSE   proposes until `quiet` (pause in microseconds)
+ *   quiet TIMEOUT_MS                               waits until each proposal has its outcome; the counts
+ *   counts                                         the same, now
+ *   digest                                         of the state machine
+ *   missing FILE                                   how many acknowledged proposals of a file it does not have
+ *   member add|remove|update ID [URL]              waits until it is applied
+ *   snapshot, status
+ *   block apply|restore MS                         the next such callback blocks
+ *   stop                                           the server; the process goes on
+ *
+ * It ends with its standard input.
+ */
+#include <inttypes.h>
+#include <polyraft.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kv/kv_bytes.h"
+#include "kv/kv_request.h"
+#include "load.h"
+#include "machine.h"
+
+enum { LINE_BYTES = 4096, STATUS_BYTES = 64 * 1024, WORDS_MAX = 8, CHANGE_TIMEOUT_MS = 15000 };
+
+static struct machine machine;
+static RAFT_Handle raft;
+/* Milliseconds that the next apply, or restore, blocks. */
+static atomic_int apply_block_ms;
+static atomic_int restore_block_ms;
+
+__attribute__((format(printf, 1, 2))) static void tell(const char* format, ...) {
+  char* line = NULL;
+  va_list arguments;
+  va_start(arguments, format);
+  const int size = vasprintf(&line, format, arguments);
+  va_end(arguments);
+  /* One write, so that lines of different threads stay whole (longer ones than a pipe takes at once come from
+   * one thread only). */
+  if (size < 0 || write(STDOUT_FILENO, line, (size_t)size) != size) abort();
+  free(line);
+}
+
+static void answer_code(int code, uint64_t value) {
+  if (code == RAFT_OK)
+    tell("answer %" PRIu64 "\n", value);
+  else
+    tell("error %d %s\n", code, RAFT_LastError());
+}
+
+/* ---- Callbacks */
+
+static void block(const char* what, atomic_int* milliseconds) {
+  const int pause_ms = atomic_exchange(milliseconds, 0);
+  if (pause_ms == 0) return;
+  tell("blocking %s\n", what);
+  const struct timespec time = {pause_ms / 1000, (long)(pause_ms % 1000) * 1000000};
+  nanosleep(&time, NULL);
+  tell("unblocked %s\n", what);
+}
+
+static int on_apply(void* context, uint64_t index, uint64_t term, const void* data, uint64_t size) {
+  (void)context;
+  block("apply", &apply_block_ms);
+  return machine_apply(&machine, index, term, data, size);
+}
+
+static int on_restore(void* context, uint64_t index, uint64_t term, const void* data, uint64_t size) {
+  (void)context;
+  block("restore", &restore_block_ms);
+  return machine_restore(&machine, index, term, data, size);
+}
+
+static int on_take_snapshot(void* context, uint64_t index, void** data, uint64_t* size) {
+  (void)context;
+  (void)index;
+  *data = machine_encode(&machine, size);
+  return 0;
+}
+
+static void on_free_memory(void* context, void* data) {
+  (void)context;
+  free(data);
+}
+
+static void on_state_change(void* context, int state) {
+  static const char* const names[] = {"follower", "candidate", "leader", "pre-candidate"};
+  (void)context;
+  tell("role %s\n", names[state]);
+}
+
+static void on_event(void* context, int event, uint64_t value, const char* text) {
+  (void)context;
+  tell("event %d %" PRIu64 " %s\n", event, value, text);
+}
+
+/* ---- Commands */
+
+static char* read_file(const char* path, size_t* size) {
+  FILE* const file = fopen(path, "re");
+  if (file == NULL) return NULL;
+  struct kv_bytes bytes = {0};
+  char part[65536];
+  size_t got = 0;
+  while ((got = fread(part, 1, sizeof part, file)) != 0) kv_bytes_add(&bytes, part, got);
+  fclose(file);
+  *size = bytes.size;
+  kv_bytes_add_u8(&bytes, 0);
+  return bytes.data;
+}
+
+static void start(const char* path) {
+  size_t size = 0;
+  char* const config = read_file(path, &size);
+  if (config == NULL) {
+    tell("error %d no configuration %s\n", RAFT_ERR_IO, path);
+    return;
+  }
+  const struct RAFT_Options options = {
+      .struct_size = sizeof options,
+      .config = config,
+      .callbacks = {.struct_size = sizeof options.callbacks,
+                    .apply = on_apply,
+                    .restore = on_restore,
+                    .take_snapshot = on_take_snapshot,
+                    .free_memory = on_free_memory,
+                    .state_change = on_state_change,
+                    .event = on_event},
+  };
+  answer_code(RAFT_NewRaftServerWith(&options, &raft), 0);
+  free(config);
+}
+
+static void start_load(char** words) {
+  uint64_t numbers[5];
+  for (int i = 0; i < 5; i++) {
+    if (kv_parse_number(words[i], &numbers[i])) continue;
+    tell("error %d number %d of load\n", RAFT_ERR_INVALID_ARGUMENT, i + 1);
+    return;
+  }
+  const struct load_options options = {.raft = raft,
+                                       .first_writer = numbers[0],
+                                       .threads = numbers[1],
+                                       .window = numbers[2],
+                                       .bytes = numbers[3],
+                                       .pause_us = (unsigned)numbers[4]};
+  if (options.threads > LOAD_THREADS_MAX || options.bytes < MACHINE_PROPOSAL_BYTES_MIN ||
+      !load_start(&options))
+    tell("error %d load\n", RAFT_ERR_INVALID_ARGUMENT);
+  else
+    tell("answer 0\n");
+}
+
+static void tell_counts(void) {
+  const struct load_counts counts = load_counts();
+  tell("answer {\"accepted\":%" PRIu64 ",\"acknowledged\":%" PRIu64 ",\"rejected\":%" PRIu64
+       ",\"unknown\":%" PRIu64 ",\"busy\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"lastCode\":%" PRIu64 "}\n",
+       counts.accepted, counts.acknowledged, counts.rejected, counts.unknown, counts.busy, counts.refused,
+       counts.last_code);
+}
+
+static void quiet(const char* word) {
+  uint64_t timeout_ms = 0;
+  if (!kv_parse_number(word, &timeout_ms))
+    tell("error %d quiet TIMEOUT_MS\n", RAFT_ERR_INVALID_ARGUMENT);
+  else if (!load_stop((int)timeout_ms))
+    tell("error %d proposals without an outcome\n", RAFT_ERR_TIMEOUT);
+  else
+    tell_counts();
+}
+
+static void tell_digest(void) {
+  pthread_mutex_lock(&machine.mutex);
+  const uint64_t count = machine.count;
+  const uint64_t chain = machine.chain;
+  const uint64_t duplicates = machine.duplicates;
+  pthread_mutex_unlock(&machine.mutex);
+  uint64_t applied = 0;
+  RAFT_GetAppliedIndex(raft, &applied);
+  tell("answer {\"applied\":%" PRIu64 ",\"count\":%" PRIu64 ",\"chain\":\"%016" PRIx64
+       "\",\"duplicates\":%" PRIu64 "}\n",
+       applied, count, chain, duplicates);
+}
+
+static void tell_missing(const char* path) {
+  size_t size = 0;
+  char* const records = read_file(path, &size);
+  uint64_t missing = 0;
+  for (size_t at = 0; records != NULL && at + 32 <= size; at += 32) {
+    uint64_t record[4];
+    memcpy(record, records + at, sizeof record);
+    if (!machine_has(&machine, record[0], record[1])) missing++;
+  }
+  free(records);
+  tell("answer %" PRIu64 "\n", missing);
+}
+
+static void change_member(char** words) {
+  static const struct {
+    const char* name;
+    int change;
+  } changes[] = {{"add", RAFT_MEMBER_ADD}, {"remove", RAFT_MEMBER_REMOVE}, {"update", RAFT_MEMBER_UPDATE}};
+  uint64_t id = 0;
+  uint64_t index = 0;
+  for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    if (words[0] == NULL || strcmp(words[0], changes[i].name) != 0 || !kv_parse_number(words[1], &id))
+      continue;
+    const int code = RAFT_ChangeMember(raft, changes[i].change, id, words[2], CHANGE_TIMEOUT_MS, &index);
+    answer_code(code, index);
+    return;
+  }
+  tell("error %d member add|remove|update ID [URL]\n", RAFT_ERR_INVALID_ARGUMENT);
+}
+
+static void set_block(char** words) {
+  uint64_t pause_ms = 0;
+  if (words[0] == NULL || !kv_parse_number(words[1], &pause_ms)) {
+    tell("error %d block apply|restore MS\n", RAFT_ERR_INVALID_ARGUMENT);
+    return;
+  }
+  atomic_store(strcmp(words[0], "restore") == 0 ? &restore_block_ms : &apply_block_ms, (int)pause_ms);
+  tell("answer 0\n");
+}
+
+static void tell_status(void) {
+  static char status[STATUS_BYTES];
+  const int code = RAFT_GetStatus(raft, status, sizeof status);
+  if (code == RAFT_OK)
+    tell("answer %s\n", status);
+  else
+    answer_code(code, 0);
+}
+
+static void run_command(char** words) {
+  uint64_t index = 0;
+  if (strcmp(words[0], "start") == 0 && words[1] != NULL) {
+    start(words[1]);
+  } else if (strcmp(words[0], "load") == 0) {
+    start_load(words + 1);
+  } else if (strcmp(words[0], "quiet") == 0) {
+    quiet(words[1]);
+  } else if (strcmp(words[0], "counts") == 0) {
+    tell_counts();
+  } else if (strcmp(words[0], "digest") == 0) {
+    tell_digest();
+  } else if (strcmp(words[0], "missing") == 0 && words[1] != NULL) {
+    tell_missing(words[1]);
+  } else if (strcmp(words[0], "member") == 0) {
+    change_member(words + 1);
+  } else if (strcmp(words[0], "snapshot") == 0) {
+    const int code = RAFT_SaveSnapshot(raft, -1, &index);
+    answer_code(code, index);
+  } else if (strcmp(words[0], "status") == 0) {
+    tell_status();
+  } else if (strcmp(words[0], "block") == 0) {
+    set_block(words + 1);
+  } else if (strcmp(words[0], "stop") == 0) {
+    answer_code(RAFT_StopServer(raft), 0);
+  } else {
+    tell("error %d unknown command\n", RAFT_ERR_INVALID_ARGUMENT);
+  }
+}
+
+int main(int count, char** arguments) {
+  char path[LINE_BYTES];
+  char line[LINE_BYTES];
+  if (count != 2) {
+    fprintf(stderr, "usage: scenario_host DIRECTORY\n");
+    return 2;
+  }
+  snprintf(path, sizeof path, "%s/journal", arguments[1]);
+  if (!machine_open(&machine, path)) return 1;
+  snprintf(path, sizeof path, "%s/acknowledged", arguments[1]);
+  if (!load_open(path)) return 1;
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    char* words[WORDS_MAX] = {NULL};
+    char* rest = line;
+    line[strcspn(line, "\n")] = '\0';
+    for (int i = 0; i < WORDS_MAX - 1 && rest != NULL; i++) words[i] = strsep(&rest, " ");
+    run_command(words);
+  }
+  return 0;
+}
