@@ -349,8 +349,9 @@ export class Server implements RaftServer, Hub {
 
   private async purge(maxSnapFiles: number, maxWalFiles: number): Promise<void> {
     const { snapshots, wal } = this.storage;
+    // The newest file may not be in the WAL yet; until it is, a restart needs the one before.
     const removed = [
-      ...(maxSnapFiles > 0 ? await snapshots.purge(maxSnapFiles) : []),
+      ...(maxSnapFiles > 0 ? await snapshots.purge(Math.max(maxSnapFiles, 2)) : []),
       ...(maxWalFiles > 0 && this.phase !== 'ended' ? await wal.purge(maxWalFiles) : []),
     ];
     if (removed.length > 0) this.environment.logger.info(`purged ${removed.join(', ')}`);

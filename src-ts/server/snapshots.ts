@@ -65,9 +65,11 @@ export class Snapshots implements SnapshotTarget {
     appends.flushCommit();
     await wal.saveSnapshot({ index, term, confState });
     if (index <= shelf.newestIndex || this.engine.phase === 'ended') return;
+    const before = shelf.newestIndex;
     shelf.add(file);
     log.snapshotSaved(file.metadata, this.compactTo(index));
-    await wal.releaseTo(index);
+    // The segments since the snapshot before stay: should the newest file rot, that one still leads on.
+    await wal.releaseTo(before);
     this.engine.port.event(EventCode.SNAPSHOT_SAVED, index, '');
     this.engine.environment.logger.info(`snapshot at index ${index} saved, ${file.dataBytes} bytes`);
   }

@@ -134,7 +134,7 @@ export const EASYRAFT_FIELDS = {
     'Entries in one append message; one always goes.',
   ),
   max_inflight_msgs: integer('messages', 1, 65_536, 256, 'Append messages on their way to one follower.'),
-  max_snap_files: integer('files', 0, 1_000_000, 0, 'Snapshot files kept; 0 keeps all.'),
+  max_snap_files: integer('files', 0, 1_000_000, 0, 'Snapshot files kept, two at least; 0 keeps all.'),
   max_wal_files: integer(
     'files',
     0,
