@@ -36,6 +36,7 @@ export class ApplyWriter {
   /** Returns how many entries were taken, from the front; fewer than there are when there is no room. */
   apply(batch: EntryBatch): number {
     if (this.closed !== null) return 0;
+    this.pump();
     let taken = 0;
     while (taken < batch.count) {
       const needed = BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES + align(batch.dataSize(taken));

@@ -276,3 +276,13 @@ export function pattern(length: number, seed: number): Uint8Array {
   for (let i = 0; i < length; i++) bytes[i] = (seed * 31 + i * 7 + (i >>> 8)) & 255;
   return bytes;
 }
+
+/** Bytes as a text of as many characters, which compares quickly. */
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/** Text of `pattern`. */
+export function patternText(length: number, seed: number): string {
+  return textOf(pattern(length, seed));
+}
