@@ -9,7 +9,8 @@ if(Libnode_FOUND AND NOT POLYRAFT_SANITIZE)
   target_include_directories(polyraft-node SYSTEM PRIVATE "${polyraft_node_addon_api}")
   target_link_directories(polyraft-node PRIVATE "${Libnode_LIBRARY_DIR}")
   target_compile_definitions(polyraft-node PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
-    NODE_GYP_MODULE_NAME=polyraft NAPI_DISABLE_CPP_EXCEPTIONS POLYRAFT_LINKED_BINDING)
+    NODE_GYP_MODULE_NAME=polyraft NAPI_DISABLE_CPP_EXCEPTIONS
+    NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS POLYRAFT_LINKED_BINDING)
   target_compile_options(polyraft-node PRIVATE -fno-rtti)
   # DT_RPATH, unlike DT_RUNPATH, is used for what libnode itself needs, too.
   target_link_options(polyraft-node PRIVATE -Wl,--disable-new-dtags -Wl,--allow-shlib-undefined)

@@ -32,7 +32,8 @@ if(polyraft_addon_sources)
   target_include_directories(polyraft-addon SYSTEM PRIVATE
     "${polyraft_node_api_headers}" "${polyraft_node_addon_api}" "${Libuv_INCLUDE_DIR}")
   target_compile_definitions(polyraft-addon PRIVATE NAPI_VERSION=8 NODE_ADDON_API_DISABLE_DEPRECATED
-    NODE_GYP_MODULE_NAME=polyraft NAPI_DISABLE_CPP_EXCEPTIONS)
+    NODE_GYP_MODULE_NAME=polyraft NAPI_DISABLE_CPP_EXCEPTIONS
+    NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
   # Node itself has no sanitizer, so the addon has none either.
   target_compile_options(polyraft-addon PRIVATE -fno-exceptions -fno-sanitize=all)
   target_link_options(polyraft-addon PRIVATE -Wl,--unresolved-symbols=ignore-all -fno-sanitize=all)

@@ -217,12 +217,17 @@ class Addon {
     });
   }
 
-  // Calls into JavaScript from the event loop. What the callback throws is an uncaught exception.
+  // Calls into JavaScript from the event loop. What the callback throws is an uncaught exception. An
+  // environment that is being stopped refuses calls: then nothing happens.
   void call_back(const Napi::FunctionReference& callback, std::initializer_list<napi_value> arguments) {
-    callback.MakeCallback(env_.Global(), arguments, *async_context_);
-    if (!env_.IsExceptionPending()) return;
-    const Napi::Error error = env_.GetAndClearPendingException();
-    napi_fatal_exception(env_, error.Value());
+    napi_make_callback(env_, *async_context_, env_.Global(), callback.Value(), arguments.size(),
+                       arguments.begin(), nullptr);
+    bool has_thrown = false;
+    napi_value error = nullptr;
+    if (napi_is_exception_pending(env_, &has_thrown) == napi_ok && has_thrown &&
+        napi_get_and_clear_last_exception(env_, &error) == napi_ok) {
+      napi_fatal_exception(env_, error);
+    }
   }
 
   void finish_tasks() {

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <fstream>
@@ -43,6 +44,8 @@ constexpr int kPlatformThreads = 4;
 // What the heap may grow by when its limit is near: room to stop the servers in order, then to unwind.
 constexpr size_t kHeapReserveBytes = size_t{64} << 20;
 constexpr int kExitWaitSeconds = 5;
+// For how long an engine that is stopped may take to come back to its event loop.
+constexpr std::chrono::seconds kPatience{1};
 constexpr int kExitCodeFailed = 1;
 
 // V8 has one owner in a process, and is never finalised: static so that nothing ends it before the process
@@ -116,6 +119,10 @@ class Engine {
   v8::MaybeLocal<v8::Value> run_bundle(const node::StartExecutionCallbackInfo& info);
   size_t on_near_heap_limit(size_t current);
   void tell_heap_nearly_full();
+  bool open_handles(uv_loop_t* loop);
+  void end_environment();
+  void end_from_engine(int code, const std::string& reason);
+  void stop_by_force();
   bool was_stopped() {
     const std::lock_guard<std::mutex> hold(mutex_);
     return stopping_;
@@ -132,6 +139,8 @@ class Engine {
   std::condition_variable initialised_;
   enum class Initialisation { kRunning, kSucceeded, kFailed } initialisation_ = Initialisation::kRunning;
   bool stopping_ = false;
+  std::condition_variable ended_;
+  bool has_ended_ = false;
   // Not while it is being made or taken down.
   node::Environment* environment_ = nullptr;
   bool has_end_ = false;
@@ -143,7 +152,11 @@ class Engine {
   v8::Isolate* isolate_ = nullptr;
   node::Environment* own_environment_ = nullptr;
   int near_heap_limit_calls_ = 0;
-  uv_async_t heap_signal_{};
+  uv_async_t wake_{};
+  uv_check_t check_{};
+  bool must_tell_heap_ = false;
+
+  std::atomic<bool> must_end_{false};
   v8::Global<v8::Object> process_;
 };
 
@@ -210,9 +223,28 @@ int Engine::start(const polyraft_plugin_start& request, std::string* problem) {
 
 void Engine::stop() {
   const std::lock_guard<std::mutex> hold(mutex_);
-  if (stopping_) return;
+  if (!started_ || stopping_) return;
   stopping_ = true;
-  if (environment_ != nullptr) node::Stop(environment_);
+  must_end_ = true;
+  if (environment_ == nullptr) return;
+  uv_async_send(&wake_);
+  // Node is ended between two turns of its event loop, where none of its own code is running: parts of it
+  // take an end at any other place for a fatal error. An engine that does not come back to its loop is ended
+  // all the same.
+  pthread_t watcher{};
+  const auto entry = [](void* self) -> void* {
+    static_cast<Engine*>(self)->stop_by_force();
+    return nullptr;
+  };
+  if (create_blocked_thread(&watcher, entry, this) == 0) pthread_detach(watcher);
+}
+
+void Engine::stop_by_force() {
+  std::unique_lock<std::mutex> hold(mutex_);
+  const bool has_ended = ended_.wait_for(hold, kPatience, [this] { return has_ended_; });
+  if (has_ended || environment_ == nullptr) return;
+  isolate_->RequestInterrupt([](v8::Isolate*, void* self) { static_cast<Engine*>(self)->end_environment(); },
+                             this);
 }
 
 void Engine::stop_for_exit() {
@@ -250,6 +282,11 @@ void Engine::run() {
   if (!succeeded) return;
 
   run_loop();
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    has_ended_ = true;
+  }
+  ended_.notify_all();
   note_end(0, was_stopped() ? "the engine has been stopped" : "the engine has ended");
   if (!host_exits_.load()) request_.died(request_.context, exit_code_, end_reason_.c_str());
 }
@@ -296,9 +333,8 @@ bool Engine::run_environment(uv_loop_t* loop, v8::Isolate* isolate) {
   own_environment_ = node::CreateEnvironment(isolate_data.get(), context, {"polyraft"}, {}, chosen);
   if (own_environment_ == nullptr) return false;
 
-  node::SetProcessExitHandler(own_environment_, [this](node::Environment* environment, int code) {
-    note_end(code, "the engine has called process.exit(" + std::to_string(code) + ")");
-    node::Stop(environment);
+  node::SetProcessExitHandler(own_environment_, [this](node::Environment*, int code) {
+    end_from_engine(code, "the engine has called process.exit(" + std::to_string(code) + ")");
   });
   napi_module binding{};
   binding.nm_version = NAPI_MODULE_VERSION;
@@ -306,15 +342,10 @@ bool Engine::run_environment(uv_loop_t* loop, v8::Isolate* isolate) {
   binding.nm_register_func = napi_register_module_v1;
   binding.nm_modname = "polyraft";
   node::AddLinkedBinding(own_environment_, binding);
-  heap_signal_.data = this;
-  const auto on_heap_signal = [](uv_async_t* handle) {
-    static_cast<Engine*>(handle->data)->tell_heap_nearly_full();
-  };
-  if (uv_async_init(loop, &heap_signal_, on_heap_signal) != 0) {
+  if (!open_handles(loop)) {
     node::FreeEnvironment(std::exchange(own_environment_, nullptr));
     return false;
   }
-  uv_unref(reinterpret_cast<uv_handle_t*>(&heap_signal_));
   const v8::NearHeapLimitCallback near_heap_limit = [](void* self, size_t current, size_t) {
     return static_cast<Engine*>(self)->on_near_heap_limit(current);
   };
@@ -337,9 +368,49 @@ bool Engine::run_environment(uv_loop_t* loop, v8::Isolate* isolate) {
   node::Stop(own_environment_);
   isolate->RemoveNearHeapLimitCallback(near_heap_limit, 0);
   process_.Reset();
-  uv_close(reinterpret_cast<uv_handle_t*>(&heap_signal_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
   node::FreeEnvironment(std::exchange(own_environment_, nullptr));
   return true;
+}
+
+// The engine's own thread is woken by wake_, and ended in the phase of the loop that check_ runs in.
+bool Engine::open_handles(uv_loop_t* loop) {
+  wake_.data = this;
+  check_.data = this;
+  const auto on_wake = [](uv_async_t* handle) {
+    auto* const self = static_cast<Engine*>(handle->data);
+    if (std::exchange(self->must_tell_heap_, false)) self->tell_heap_nearly_full();
+  };
+  const auto on_check = [](uv_check_t* handle) {
+    auto* const self = static_cast<Engine*>(handle->data);
+    if (!self->must_end_.load()) return;
+    node::Stop(self->own_environment_);
+    uv_stop(handle->loop);
+  };
+  if (uv_async_init(loop, &wake_, on_wake) != 0) return false;
+  uv_unref(reinterpret_cast<uv_handle_t*>(&wake_));
+  uv_check_init(loop, &check_);
+  uv_check_start(&check_, on_check);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&check_));
+  return true;
+}
+
+// On the engine's thread, from JavaScript: what runs is broken off, and the loop does not go on.
+void Engine::end_environment() {
+  // Node takes a connection for a fatal error that arrives in the rest of this turn.
+  const auto ignore_connections = [](uv_handle_t* handle, void*) {
+    if (handle->type != UV_TCP && handle->type != UV_NAMED_PIPE) return;
+    auto* const stream = reinterpret_cast<uv_stream_t*>(handle);
+    if (stream->connection_cb != nullptr) stream->connection_cb = [](uv_stream_t*, int) {};
+  };
+  uv_walk(wake_.loop, ignore_connections, nullptr);
+  node::Stop(own_environment_);
+}
+
+void Engine::end_from_engine(int code, const std::string& reason) {
+  note_end(code, reason);
+  end_environment();
 }
 
 v8::MaybeLocal<v8::Value> Engine::run_bundle(const node::StartExecutionCallbackInfo& info) {
@@ -376,10 +447,10 @@ v8::MaybeLocal<v8::Value> Engine::run_bundle(const node::StartExecutionCallbackI
 size_t Engine::on_near_heap_limit(size_t current) {
   ++near_heap_limit_calls_;
   if (near_heap_limit_calls_ == 1) {
-    uv_async_send(&heap_signal_);
-  } else if (near_heap_limit_calls_ == 2) {
-    note_end(kExitCodeFailed, "the engine's heap is full");
-    node::Stop(own_environment_);
+    must_tell_heap_ = true;
+    uv_async_send(&wake_);
+  } else {
+    end_from_engine(kExitCodeFailed, "the engine's heap is full");
   }
   return current + kHeapReserveBytes;
 }

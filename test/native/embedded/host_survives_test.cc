@@ -38,6 +38,20 @@ TEST(HostSurvives, ProcessExitWithFileWorkInFlight) {
              "process.exit(0)");
 }
 
+TEST(HostSurvives, ProcessExitAmongConnections) {
+  expect_end(run_host(R"js(
+    const net = require('net');
+    const server = net.createServer(() => process.exit(9)).listen(0, '127.0.0.1', () => {
+      for (let i = 0; i < 50; i++) net.connect(server.address().port, '127.0.0.1').on('error', () => {});
+    });
+    const other = net.createServer((socket) => socket.end()).listen(0, '127.0.0.1', () => {
+      for (let i = 0; i < 50; i++) net.connect(other.address().port, '127.0.0.1').on('error', () => {});
+    });
+  )js",
+                      "run"),
+             "9 the engine has called process.exit(9)");
+}
+
 TEST(HostSurvives, UncaughtException) {
   const HostResult result = run_host("setTimeout(() => { throw new Error('thrown later'); }, 10);", "run");
   expect_end(result, "1 Error: thrown later\n    at");
@@ -138,12 +152,19 @@ TEST(HostSurvives, SignalsToTheProcessAreTheHosts) {
 TEST(HostSurvives, ReturnFromMainWithARunningEngine) {
   const HostResult result = run_host(R"js(
     const tls = require('tls'); tls.createSecureContext({});
-    const fs = require('fs');
+    const fs = require('fs'), net = require('net');
     const again = () => fs.promises.writeFile('file', 'text').then(again);
-    for (let i = 0; i < 4; i++) again();
+    again();
+    const fd = fs.openSync('log', 'w+'), bytes = Buffer.alloc(4096);
+    const write = () => binding.writeAndSync(fd, bytes, 0, 4096, 0, false, write);
+    write();
     binding.onDoorbell(() => {});
-    setInterval(() => {}, 1);
-    report('running');
+    const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1', () => {
+      const socket = net.connect(server.address().port, '127.0.0.1');
+      socket.on('data', (data) => socket.write(data));
+      socket.write('round and round');
+      setTimeout(() => report('running'), 20);
+    });
   )js",
                                      "return");
   EXPECT_TRUE(result.exited_with(0)) << result.status << result.output;
