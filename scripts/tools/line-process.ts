@@ -62,6 +62,11 @@ export class LineProcess extends EventEmitter<{ line: [string] }> {
     this.child.stdin!.write(`${line}\n`);
   }
 
+  /** Ends its standard input. */
+  closeInput(): void {
+    this.child.stdin!.end();
+  }
+
   /** Ends the process and waits for it. */
   async kill(signal: NodeJS.Signals): Promise<Exit> {
     if (this.isRunning) this.child.kill(signal);
