@@ -4,7 +4,7 @@
  * ENDPOINTS are the client ports by server id: 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003
  *
  *   set KEY VALUE, get KEY, del KEY     on the leader; retried until they have an answer, carried out once
- *   members, add ID URL, remove ID, snapshot, status, leader, digest
+ *   members, add ID URL, remove ID, transfer ID, snapshot, status, leader, digest
  *   load N                              writes key-0 to key-<N-1>
  *   verify N                            reads them back, and compares
  *
@@ -41,8 +41,8 @@ static int usage(void) {
   fprintf(
       stderr,
       "usage: kv_client [--window W] [--value-bytes B] [--stay] [--progress] [--patience MS] ENDPOINTS\n"
-      "       set KEY VALUE | get KEY | del KEY | members | add ID URL | remove ID | snapshot | status |\n"
-      "       leader | digest | load N | verify N\n"
+      "       set KEY VALUE | get KEY | del KEY | members | add ID URL | remove ID | transfer ID | snapshot |\n"
+      "       status | leader | digest | load N | verify N\n"
       "ENDPOINTS: 1=127.0.0.1:7001,2=127.0.0.1:7002,... (id of the server, its client port)\n");
   return 2;
 }

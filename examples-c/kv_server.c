@@ -342,6 +342,11 @@ static int change_member(struct server* server, const struct kv_job* job, uint64
   return RAFT_ChangeMember(server->raft, change, id, job->second, CHANGE_TIMEOUT_MS, index);
 }
 
+static int transfer_leadership(struct server* server, const struct kv_job* job, uint64_t* id) {
+  if (!kv_parse_number(job->first, id)) return RAFT_ERR_INVALID_ARGUMENT;
+  return RAFT_TransferLeadership(server->raft, *id, CHANGE_TIMEOUT_MS);
+}
+
 static void run_chore(struct server* server, const struct kv_job* job) {
   uint64_t index = 0;
   int code = RAFT_OK;
@@ -355,6 +360,9 @@ static void run_chore(struct server* server, const struct kv_job* job) {
       return;
     case KV_VERB_SNAPSHOT:
       code = RAFT_SaveSnapshot(server->raft, SNAPSHOT_TIMEOUT_MS, &index);
+      break;
+    case KV_VERB_TRANSFER:
+      code = transfer_leadership(server, job, &index);
       break;
     default:
       code = change_member(server, job, &index);

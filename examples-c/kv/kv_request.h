@@ -10,6 +10,7 @@
  *   GET key                                                   OK value, or ERR NOKEY
  *   MEMBERS                                                   OK JSON
  *   ADD id url, REMOVE id                                     OK index
+ *   TRANSFER id         makes that server the leader          OK id
  *   SNAPSHOT                                                  OK index
  *   STATUS                                                    OK JSON
  *   LEADER                                                    OK id of the leader (0: none) and own id
@@ -37,6 +38,7 @@ enum kv_verb {
   KV_VERB_MEMBERS,
   KV_VERB_ADD,
   KV_VERB_REMOVE,
+  KV_VERB_TRANSFER,
   KV_VERB_SNAPSHOT,
   KV_VERB_STATUS,
   KV_VERB_LEADER,
