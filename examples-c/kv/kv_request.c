@@ -10,10 +10,10 @@ static const struct {
   /* Arguments; the last takes the rest of the line. */
   int arguments;
 } verbs[] = {
-    {"SET", KV_VERB_SET, 2},           {"DEL", KV_VERB_DEL, 1},       {"GET", KV_VERB_GET, 1},
-    {"MEMBERS", KV_VERB_MEMBERS, 0},   {"ADD", KV_VERB_ADD, 2},       {"REMOVE", KV_VERB_REMOVE, 1},
+    {"SET", KV_VERB_SET, 2},           {"DEL", KV_VERB_DEL, 1},           {"GET", KV_VERB_GET, 1},
+    {"MEMBERS", KV_VERB_MEMBERS, 0},   {"ADD", KV_VERB_ADD, 2},           {"REMOVE", KV_VERB_REMOVE, 1},
     {"TRANSFER", KV_VERB_TRANSFER, 1}, {"SNAPSHOT", KV_VERB_SNAPSHOT, 0}, {"STATUS", KV_VERB_STATUS, 0},
-    {"LEADER", KV_VERB_LEADER, 0}, {"DIGEST", KV_VERB_DIGEST, 0},
+    {"LEADER", KV_VERB_LEADER, 0},     {"DIGEST", KV_VERB_DIGEST, 0},
 };
 
 bool kv_parse_number(const char* text, uint64_t* number) {
@@ -57,7 +57,8 @@ const char* kv_request_parse(struct kv_request* request, char* line) {
   memset(request, 0, sizeof *request);
   char* const verb = cut(line);
   if (!parse_id(request, line)) return "a line begins with its id: <client>.<sequence>[.<oldest>]";
-  if (verb == NULL) return "a verb follows the id: SET, DEL, GET, MEMBERS, ADD, REMOVE, TRANSFER, SNAPSHOT, STATUS";
+  if (verb == NULL)
+    return "a verb follows the id: SET, DEL, GET, MEMBERS, ADD, REMOVE, TRANSFER, SNAPSHOT, STATUS";
   char* const rest = cut(verb);
   for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
     if (strcmp(verb, verbs[i].name) != 0) continue;
