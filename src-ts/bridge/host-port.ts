@@ -98,12 +98,12 @@ export class HostPort implements StateMachinePort {
    * One chunk of SNAPSHOT_DATA; the first has 8 fixed bytes in front, and `total` counts them. Takes `chunk`. False when
    * it does not fit to those before.
    */
-  snapshotChunk(id: number, first: boolean, total: number, chunk: Uint8Array): boolean {
+  snapshotChunk(id: number, first: boolean, last: boolean, total: number, chunk: Uint8Array): boolean {
     if (this.inbox === null || id !== this.inboxId) return true;
-    if (!first) return this.inbox.add(chunk);
+    if (!first) return this.inbox.add(chunk, last);
     if (chunk.length < 8) return false;
     this.inbox.begin(new DataView(chunk.buffer, chunk.byteOffset, 4).getInt32(0, true), total - 8);
-    return this.inbox.add(chunk.subarray(8));
+    return this.inbox.add(chunk.subarray(8), last);
   }
 
   stateChanged(state: StateType): void {

@@ -120,7 +120,8 @@ export class Slot {
     while (count < MAX_COMMANDS && port.takesCommands && commands.next()) {
       count++;
       if (commands.type === RecordType.SNAPSHOT_DATA) {
-        if (!port.snapshotChunk(commands.id, !commands.continues, commands.total, commands.copy()))
+        const { id, continues, hasMore, total } = commands;
+        if (!port.snapshotChunk(id, !continues, !hasMore, total, commands.copy()))
           throw commands.broken('chunks of a snapshot do not fit together');
       } else {
         const payload = this.assembler.add(commands);

@@ -52,10 +52,10 @@ export class SnapshotInbox {
     });
   }
 
-  /** False when there are more bytes than were announced. Takes them. */
-  add(bytes: Uint8Array): boolean {
+  /** False when there are more bytes than were announced, or fewer with the last. Takes them. */
+  add(bytes: Uint8Array, last: boolean): boolean {
     this.received += bytes.length;
-    if (this.received > this.total) return false;
+    if (this.received > this.total || (last && this.received < this.total)) return false;
     if (this.closed !== null || bytes.length === 0) return true;
     this.queue.push(bytes);
     this.queuedBytes += bytes.length;
