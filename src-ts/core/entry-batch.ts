@@ -229,7 +229,6 @@ function encodedSizeOf(firstIndex: number, term: number, { count, starts, ends }
  */
 export function encodeEntries(firstIndex: number, term: number, proposals: Proposals): EntryBatch {
   const { count, starts, ends: payloadEnds, types } = proposals;
-  const source = proposals.bytes;
   const size = encodedSizeOf(firstIndex, term, proposals);
   // Entries with types of their own are rare; they would need a third shared array.
   const shares = types === null && size <= SLAB_SHARE_BYTES;
@@ -239,6 +238,9 @@ export function encodeEntries(firstIndex: number, term: number, proposals: Propo
   const dataStarts = shares ? slab.dataStarts : new Uint32Array(count);
   const startByte = shares ? slab.byteAt : 0;
   const offset = shares ? slab.entryAt : 0;
+  const byWords = count >= WORD_COPY_ENTRIES && size <= count * WORD_COPY_BYTES;
+  const sourceView = byWords ? viewOf(proposals.bytes) : NO_VIEW;
+  const view = byWords ? viewOf(bytes) : NO_VIEW;
   let at = startByte;
   for (let i = 0; i < count; i++) {
     const from = starts[i]!;
@@ -254,7 +256,8 @@ export function encodeEntries(firstIndex: number, term: number, proposals: Propo
       at = putVarint(bytes, at, length);
     }
     dataStarts[offset + i] = at;
-    copy(source, from, length, bytes, at);
+    if (byWords) copyWords(sourceView, from, length, view, at);
+    else if (length > 0) bytes.set(proposals.bytes.subarray(from, from + length), at);
     at += length;
     ends[offset + i] = at;
   }
@@ -265,15 +268,24 @@ export function encodeEntries(firstIndex: number, term: number, proposals: Propo
   return new EntryBatch(firstIndex, term, count, bytes, ends, dataStarts, types, offset, startByte);
 }
 
-/** Below this a loop is faster than the call that copies memory (measured: 30 ns against 80 ns). */
-const LOOP_COPY_BYTES = 32;
+/**
+ * Up to this average length payloads are copied word by word: the call that copies memory needs a view of the source,
+ * which costs an object an entry (measured for 16, 64, 128 B: 10, 34, 85 ns by words, 80 ns by call, garbage apart).
+ */
+const WORD_COPY_BYTES = 160;
+/** The words need two views of their own; they pay off from this many entries on. */
+const WORD_COPY_ENTRIES = 4;
+const NO_VIEW = new DataView(new ArrayBuffer(0));
 
-function copy(source: Uint8Array, from: number, length: number, target: Uint8Array, at: number): void {
-  if (length > LOOP_COPY_BYTES) {
-    target.set(source.subarray(from, from + length), at);
-    return;
-  }
-  for (let i = 0; i < length; i++) target[at + i] = source[from + i]!;
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function copyWords(source: DataView, from: number, length: number, target: DataView, at: number): void {
+  const end = from + length;
+  const wordsEnd = from + (length & ~3);
+  for (; from < wordsEnd; from += 4, at += 4) target.setUint32(at, source.getUint32(from, true), true);
+  for (; from < end; from++, at++) target.setUint8(at, source.getUint8(from));
 }
 
 /** A batch of one entry; for tests, configuration changes and rare paths. */

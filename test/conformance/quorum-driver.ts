@@ -12,7 +12,6 @@ import {
 } from '../../src-ts/core/quorum/majority.ts';
 import type { Command } from './data-driven.ts';
 
-const EMPTY: ReadonlySet<number> = new Set();
 const RESULTS = { pending: 'VotePending', lost: 'VoteLost', won: 'VoteWon' };
 
 function indexText(index: number): string {
@@ -38,7 +37,7 @@ function readCase(command: Command): Case {
     command.name === 'vote'
       ? (lists.get('votes') ?? []).map((vote) => codes[vote]!)
       : (lists.get('idx') ?? []).map((value) => (value === '_' ? 0 : Number(value)));
-  const voters = { incoming: new Set(ids), outgoing: new Set(idsJoint) };
+  const voters = { incoming: [...new Set(ids)], outgoing: [...new Set(idsJoint)] };
   const order = [...new Set([...ids, ...idsJoint])];
   const given = new Map<number, number>();
   order.forEach((id, i) => {
@@ -73,23 +72,23 @@ function chart(ids: readonly number[], acked: AckedIndex): string {
 }
 
 /** Counting instead of sorting: the largest index that a majority has reached. */
-function countedIndex(voters: ReadonlySet<number>, acked: AckedIndex): number {
-  if (voters.size === 0) return Number.POSITIVE_INFINITY;
+function countedIndex(voters: readonly number[], acked: AckedIndex): number {
+  if (voters.length === 0) return Number.POSITIVE_INFINITY;
   const indexes = [...voters].map((id) => acked(id) ?? 0);
   const reached = indexes.filter(
-    (index) => indexes.filter((other) => other >= index).length > voters.size / 2,
+    (index) => indexes.filter((other) => other >= index).length > voters.length / 2,
   );
   return Math.max(0, ...reached);
 }
 
 /** Other ways to the same figure; each that differs adds a line, which the data do not have. */
-function crossChecks(voters: ReadonlySet<number>, acked: AckedIndex, index: number): string {
+function crossChecks(voters: readonly number[], acked: AckedIndex, index: number): string {
   let text = '';
   const check = (other: number, way: string): void => {
     if (other !== index) text += `${indexText(other)} <-- ${way}\n`;
   };
   check(countedIndex(voters, acked), 'via alternative computation');
-  check(jointCommittedIndex({ incoming: voters, outgoing: EMPTY }, acked), 'via zero-joint quorum');
+  check(jointCommittedIndex({ incoming: voters, outgoing: [] }, acked), 'via zero-joint quorum');
   check(jointCommittedIndex({ incoming: voters, outgoing: voters }, acked), 'via self-joint quorum');
   for (const id of voters) {
     const own = acked(id) ?? 0;

@@ -135,6 +135,12 @@ export class BatchList {
       violated(`slice [${lo}, ${hi}) outside [${this.firstIndex}, ${this.nextIndex})`);
     let room = maxBytes;
     let at = this.locate(lo);
+    const first = this.items[at]!;
+    if (hi <= first.firstIndex + first.count) {
+      // The usual case: what is new came in one batch.
+      const part = first.slice(lo, hi);
+      if (part.encodedSize <= maxBytes) return [part];
+    }
     // The batch that is being joined, and how many entries it has so far.
     let run: EntryBatch | null = null;
     let runCount = 0;

@@ -14,6 +14,17 @@ export interface EntryId {
   readonly index: number;
 }
 
+/** The part of consecutive batches that begins at `index`. */
+function from(batches: readonly EntryBatch[], index: number): readonly EntryBatch[] {
+  if (batches[0]!.firstIndex === index) return batches;
+  const rest: EntryBatch[] = [];
+  for (const batch of batches) {
+    if (batch.lastIndex < index) continue;
+    rest.push(batch.slice(Math.max(index, batch.firstIndex), batch.lastIndex + 1));
+  }
+  return rest;
+}
+
 /** The whole log as consensus sees it: the stable part in `storage`, the rest in `unstable`. */
 export class RaftLog {
   readonly storage: LogStorage;
@@ -100,12 +111,7 @@ export class RaftLog {
     if (conflict !== 0) {
       if (conflict <= this.committed)
         violated(`entry ${conflict} conflicts with a committed entry (committed ${this.committed})`);
-      const fresh: EntryBatch[] = [];
-      for (const batch of batches) {
-        if (batch.lastIndex >= conflict)
-          fresh.push(batch.slice(Math.max(conflict, batch.firstIndex), batch.lastIndex + 1));
-      }
-      this.append(fresh);
+      this.append(from(batches, conflict));
     }
     this.commitTo(Math.min(committed, lastNew));
     return lastNew;

@@ -3,8 +3,8 @@ import { majorityCommittedIndex, majorityVoteResult, type AckedIndex, type VoteR
 
 /** Incoming and outgoing voters; outgoing is empty unless the configuration is joint. Raft, section 6. */
 export interface JointVoters {
-  readonly incoming: ReadonlySet<NodeId>;
-  readonly outgoing: ReadonlySet<NodeId>;
+  readonly incoming: readonly NodeId[];
+  readonly outgoing: readonly NodeId[];
 }
 
 /** An index is committed when both majorities have it. */

@@ -1,9 +1,8 @@
 import type { NodeId } from '../node-id.ts';
 import type { ConfState } from '../types.ts';
-import type { JointVoters } from '../quorum/joint.ts';
 
 /** The members and their roles. A node in `learnersNext` is still an outgoing voter and becomes a learner on leaving. */
-export interface Configuration extends JointVoters {
+export interface Configuration {
   readonly incoming: ReadonlySet<NodeId>;
   readonly outgoing: ReadonlySet<NodeId>;
   readonly learners: ReadonlySet<NodeId>;

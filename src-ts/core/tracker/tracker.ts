@@ -13,6 +13,8 @@ export class ProgressTracker {
   private progressById: ProgressMap = new Map();
   /** Members in ascending order of id: everything that is sent to all is sent in this order. */
   ids: readonly NodeId[] = [];
+  /** The voters of both halves, in the form that counting needs. */
+  voters: JointVoters = { incoming: [], outgoing: [] };
   votes = new Map<NodeId, boolean>();
   readonly maxInflightMsgs: number;
   readonly maxInflightBytes: number;
@@ -31,14 +33,11 @@ export class ProgressTracker {
     return this.progressById.get(id);
   }
 
-  get voters(): JointVoters {
-    return this.configuration;
-  }
-
   /** Takes over a configuration that the changer has checked. */
   replace(configuration: Configuration, progress: ProgressMap): void {
     this.configuration = configuration;
     this.progressById = progress;
+    this.voters = { incoming: [...configuration.incoming], outgoing: [...configuration.outgoing] };
     this.ids = [...progress.keys()].sort((a, b) => a - b);
   }
 
@@ -61,14 +60,14 @@ export class ProgressTracker {
   }
 
   committedIndex(): number {
-    return jointCommittedIndex(this.configuration, this.matchOf);
+    return jointCommittedIndex(this.voters, this.matchOf);
   }
 
   quorumActive(): boolean {
     const votes = new Map<NodeId, boolean>();
     for (const [id, progress] of this.progressById)
       if (!progress.isLearner) votes.set(id, progress.recentActive);
-    return jointVoteResult(this.configuration, votes) === 'won';
+    return jointVoteResult(this.voters, votes) === 'won';
   }
 
   /** The first vote of a node counts. */
@@ -77,6 +76,6 @@ export class ProgressTracker {
   }
 
   voteResult(): VoteResult {
-    return jointVoteResult(this.configuration, this.votes);
+    return jointVoteResult(this.voters, this.votes);
   }
 }
