@@ -68,8 +68,9 @@ export class Host {
     });
   }
 
+  /** A server begins as follower, and only changes are told. */
   get role(): string {
-    return this.roles.at(-1) ?? 'none';
+    return this.roles.at(-1) ?? 'follower';
   }
 
   private note(line: string): void {

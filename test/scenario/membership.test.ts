@@ -20,7 +20,8 @@ describe.each(runtimes())('%s runtime', (runtime) => {
     const host = node.host!;
     await waitUntil(`node ${node.id} learns of its removal`, 30_000, () => host.hasEvent(EVENT_REMOVED));
     expect(host.hasEvent(EVENT_SERVER_FAILED)).toBe(false);
-    expect(host.role).toBe('follower');
+    // A leader stays on for a moment, so that the others learn of the change.
+    await waitUntil('a removed server is a follower', 30_000, () => host.role === 'follower');
     await host.quiet();
     await host.command('stop');
     node.host = null;
