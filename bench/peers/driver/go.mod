@@ -1,0 +1,3 @@
+module polyraft.bench/driver
+
+go 1.26.0
