@@ -37,7 +37,8 @@ static struct kv_entry** place_of(const struct kv_map* map, uint64_t hash, const
   struct kv_entry** place = &map->buckets[hash & (map->bucket_count - 1)];
   while (*place != NULL) {
     const struct kv_entry* const entry = *place;
-    if (entry->hash == hash && entry->key_size == key_size && memcmp(entry->data, key, key_size) == 0) break;
+    if (entry->hash == hash && entry->key_size == key_size && memcmp(kv_entry_key(entry), key, key_size) == 0)
+      break;
     place = &(*place)->next;
   }
   return place;
@@ -73,8 +74,9 @@ void kv_map_put(struct kv_map* map, const void* key, size_t key_size, const void
   entry->hash = hash;
   entry->key_size = (uint32_t)key_size;
   entry->value_size = (uint32_t)value_size;
-  memcpy(entry->data, key, key_size);
-  if (value_size != 0) memcpy(entry->data + key_size, value, value_size);
+  char* const data = (char*)(entry + 1);
+  memcpy(data, key, key_size);
+  if (value_size != 0) memcpy(data + key_size, value, value_size);
   entry->next = old == NULL ? NULL : old->next;
   *place = entry;
   free(old);

@@ -6,14 +6,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The key and the value lie behind it. */
 struct kv_entry {
   struct kv_entry* next;
   uint64_t hash;
   uint32_t key_size;
   uint32_t value_size;
-  /* The key, then the value. */
-  char data[];
 };
+
+static inline const char* kv_entry_key(const struct kv_entry* entry) {
+  return (const char*)(entry + 1);
+}
+
+static inline const char* kv_entry_value(const struct kv_entry* entry) {
+  return kv_entry_key(entry) + entry->key_size;
+}
 
 struct kv_map {
   struct kv_entry** buckets;

@@ -29,7 +29,7 @@ void kv_pending_add(struct kv_pending* pending, const struct kv_ticket* ticket) 
 static bool connection_of(const struct kv_pending* pending, const struct id* id, uint64_t* connection) {
   const struct kv_entry* const entry = kv_map_find(&pending->waiting, id, sizeof *id);
   if (entry == NULL) return false;
-  memcpy(connection, entry->data + entry->key_size, sizeof *connection);
+  memcpy(connection, kv_entry_value(entry), sizeof *connection);
   return true;
 }
 
@@ -61,10 +61,10 @@ static void add_ticket(void* context, const struct kv_entry* entry) {
   struct listing* const listing = context;
   struct kv_ticket* const ticket = &listing->tickets[listing->count++];
   struct id id;
-  memcpy(&id, entry->data, sizeof id);
+  memcpy(&id, kv_entry_key(entry), sizeof id);
   ticket->client = id.client;
   ticket->sequence = id.sequence;
-  memcpy(&ticket->connection, entry->data + entry->key_size, sizeof ticket->connection);
+  memcpy(&ticket->connection, kv_entry_value(entry), sizeof ticket->connection);
 }
 
 struct kv_ticket* kv_pending_list(struct kv_pending* pending, size_t* count) {

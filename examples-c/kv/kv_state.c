@@ -39,7 +39,7 @@ const char* kv_state_get(const struct kv_state* state, const char* key, size_t k
   const struct kv_entry* const entry = kv_map_find(&state->pairs, key, key_size);
   if (entry == NULL) return NULL;
   *value_size = entry->value_size;
-  return entry->data + entry->key_size;
+  return kv_entry_value(entry);
 }
 
 enum kv_outcome kv_state_outcome(const struct kv_state* state, uint64_t client, uint64_t sequence) {
@@ -49,7 +49,7 @@ enum kv_outcome kv_state_outcome(const struct kv_state* state, uint64_t client, 
 static void encode_pair(const struct kv_entry* entry, struct kv_bytes* to) {
   kv_bytes_add_u32(to, entry->key_size);
   kv_bytes_add_u32(to, entry->value_size);
-  kv_bytes_add(to, entry->data, (size_t)entry->key_size + entry->value_size);
+  kv_bytes_add(to, kv_entry_key(entry), (size_t)entry->key_size + entry->value_size);
 }
 
 struct pair_sum {
