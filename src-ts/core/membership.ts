@@ -2,6 +2,7 @@
 import { asV2, changeConfiguration } from './confchange/apply-change.ts';
 import type { Changed } from './confchange/changer.ts';
 import { NONE } from './node-id.ts';
+import { answerConfirmed } from './messages/read-index.ts';
 import type { Raft } from './raft.ts';
 import { broadcastAppend, broadcastMissing } from './replication.ts';
 import { isVoter, toConfState } from './tracker/configuration.ts';
@@ -48,6 +49,7 @@ export function switchTo(raft: Raft, { configuration, progress }: Changed): Conf
   // A smaller quorum may have committed entries at once. Else new members get what they lack without waiting.
   if (raft.maybeCommit()) broadcastAppend(raft);
   else broadcastMissing(raft);
+  answerConfirmed(raft);
   if (raft.leadTransferee !== NONE && !isVoter(configuration, raft.leadTransferee))
     raft.leadTransferee = NONE;
   return confState;

@@ -147,19 +147,22 @@ export class Cluster {
   }
 
   settle(): void {
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      let worked = this.deliver();
-      for (const member of this.members.values()) {
-        if (!member.raft.hasReady()) continue;
-        worked = true;
-        this.handleReady(member);
-      }
-      if (!worked) return;
-    }
+    for (let round = 0; round < MAX_ROUNDS; round++) if (!this.settleOnce()) return;
     throw new Error('the cluster does not settle');
   }
 
-  handleReady(member: Member): void {
+  /** Delivers what is on its way and handles one Ready of everybody who has one; false when there was nothing. */
+  settleOnce(): boolean {
+    let worked = this.deliver();
+    for (const member of this.members.values()) {
+      if (!member.raft.hasReady()) continue;
+      worked = true;
+      this.handleReady(member);
+    }
+    return worked;
+  }
+
+  private handleReady(member: Member): void {
     const ready = member.raft.ready();
     member.readStates.push(...ready.readStates);
     if (this.options.asyncStorageWrites === true) {

@@ -84,6 +84,22 @@ describe.each([{ asyncStorageWrites: false }, { asyncStorageWrites: true }])('re
     expect(leased.sent.slice(before)).toEqual([]);
   });
 
+  it('after a restart of a single voter covers what it had committed before', () => {
+    const cluster = new Cluster([1], mode);
+    const leader = cluster.elect(1);
+    leader.propose('a', 'b');
+    cluster.settle();
+    const { committed } = leader.raft;
+    // The commit index need not have reached the disk.
+    leader.storage.setHardState({ term: 1, vote: 1, commit: 1 });
+    const restarted = cluster.restart(1);
+    restarted.raft.campaign();
+    while (!restarted.isLeader) cluster.settleOnce();
+    restarted.raft.readIndex(Buffer.from('r'));
+    cluster.settle();
+    expect(restarted.readStates[0]!.index).toBeGreaterThanOrEqual(committed);
+  });
+
   it('keeps its order when many wait', () => {
     const cluster = new Cluster([1, 2, 3], mode);
     const leader = cluster.elect(1);

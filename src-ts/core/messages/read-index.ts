@@ -16,17 +16,15 @@ export function handleReadIndex(raft: Raft, message: Message): void {
     raft.logger.warning(`${raft.name} drops a read request without a context`);
     return;
   }
-  if (raft.tracker.isSingleton) {
-    answer(raft, message, raft.log.committed);
-    return;
-  }
-  // Before its first commit in its term a leader does not know what has been committed.
+  // Before its first commit in its term a leader does not know what has been committed. That holds for a single voter,
+  // too (where etcd's raft answers at once): after a restart, or after the others were removed, its commit index may
+  // lag behind what was committed before.
   if (raft.committedInCurrentTerm()) startConfirmation(raft, message);
   else if (raft.pendingReads.length < MAX_WAITING_READS) raft.pendingReads.push(message);
 }
 
 function startConfirmation(raft: Raft, message: Message): void {
-  if (raft.config.readOnlyOption === 'lease-based') {
+  if (raft.tracker.isSingleton || raft.config.readOnlyOption === 'lease-based') {
     answer(raft, message, raft.log.committed);
     return;
   }
@@ -47,6 +45,11 @@ export function releasePendingReads(raft: Raft): void {
 export function confirmReads(raft: Raft, { from, context }: Message): void {
   if (raft.config.readOnlyOption === 'lease-based' || context === null || context.length === 0) return;
   raft.readOnly.acknowledge(from, context);
+  answerConfirmed(raft);
+}
+
+/** Also when the configuration has changed: fewer voters may be enough now. */
+export function answerConfirmed(raft: Raft): void {
   for (const { request, index } of raft.readOnly.advance(raft.tracker.voters)) answer(raft, request, index);
 }
 
