@@ -1,0 +1,44 @@
+/** The two kinds of servers of a mixed cluster, and the client of both. Go and the example programs may be missing. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildDirectory } from '../scenario/figures.ts';
+
+export type Kind = 'polyraft' | 'etcd';
+
+const GO_MINOR_MIN = 26;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const binaries = join(root, '.cache', 'interop');
+
+export const kvServer = join(buildDirectory, 'examples', 'kv_server');
+export const kvClient = join(buildDirectory, 'examples', 'kv_client');
+
+function whyNotHere(): string | null {
+  const version = spawnSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' });
+  const minor = /^go1\.(\d+)/.exec(version.stdout ?? '')?.[1];
+  if (minor === undefined) return `Go 1.${GO_MINOR_MIN} or newer is not installed`;
+  if (Number(minor) < GO_MINOR_MIN)
+    return `Go is ${version.stdout.trim()}, and 1.${GO_MINOR_MIN} is the oldest that will do`;
+  if (!existsSync(kvServer)) return `${kvServer} is missing; run: npm run build`;
+  return null;
+}
+
+/** Why tests with etcd's code cannot run here, in one line; null when they can. */
+export const skipReason = whyNotHere();
+
+/** For the title of a suite: says what is missing. */
+export function titled(title: string): string {
+  return skipReason === null ? title : `${title} (skipped: ${skipReason})`;
+}
+
+/** Builds a Go program of test/interop; Go's cache makes the second time quick. */
+export function buildGo(name: string): string {
+  mkdirSync(binaries, { recursive: true });
+  const binary = join(binaries, name);
+  execFileSync('go', ['build', '-buildvcs=false', '-o', binary, '.'], {
+    cwd: join(root, 'test', 'interop', name),
+    stdio: 'pipe',
+  });
+  return binary;
+}
