@@ -89,9 +89,12 @@ std::string Engine::version() const {
 
 int Engine::take_slot() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (uint32_t slot = 0; slot < protocol::kMAX_SERVERS; slot++) {
+  // In turn, so that a slot rests before it is used again.
+  for (uint32_t each = 0; each < protocol::kMAX_SERVERS; each++) {
+    const uint32_t slot = (next_slot_ + each) % protocol::kMAX_SERVERS;
     if (slots_used_[slot]) continue;
     slots_used_[slot] = true;
+    next_slot_ = slot + 1;
     region_.slot_state(slot).store(1, std::memory_order_seq_cst);
     return static_cast<int>(slot);
   }

@@ -81,6 +81,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::string death_reason_;
   RequestTable requests_;
   std::array<bool, protocol::kMAX_SERVERS> slots_used_{};
+  uint32_t next_slot_ = 0;
 };
 
 }  // namespace polyraft

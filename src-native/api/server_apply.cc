@@ -287,13 +287,7 @@ bool Server::take_snapshot(Channel& channel, const Record& record) {
 void Server::fail_apply(Channel& channel, uint64_t index, int code, uint32_t which,
                         const std::string& reason) {
   POLYRAFT_LOG(RAFT_LOG_ERROR, reason + "; the server stops");
-  uint8_t fixed[16];
-  const int32_t code_word = code;
-  std::memcpy(fixed, &index, 8);
-  std::memcpy(fixed + 8, &code_word, 4);
-  std::memcpy(fixed + 12, &which, 4);
-  channel.commands.push(protocol::kAPPLY_FAILED, 0, Payload{fixed, sizeof fixed, nullptr, 0},
-                        Chunks::kInterleaved, std::nullopt, &stopping_);
+  // Before the engine is told: its own report of the failure knows less.
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     handle_event(RAFT_EVENT_SERVER_FAILED,
@@ -303,6 +297,13 @@ void Server::fail_apply(Channel& channel, uint64_t index, int code, uint32_t whi
                  reason);
   }
   interrupt_reader();
+  uint8_t fixed[16];
+  const int32_t code_word = code;
+  std::memcpy(fixed, &index, 8);
+  std::memcpy(fixed + 8, &code_word, 4);
+  std::memcpy(fixed + 12, &which, 4);
+  channel.commands.push(protocol::kAPPLY_FAILED, 0, Payload{fixed, sizeof fixed, nullptr, 0},
+                        Chunks::kInterleaved, std::nullopt, &stopping_);
 }
 
 void Server::publish_applied(Channel& channel, uint64_t index) {

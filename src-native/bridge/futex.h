@@ -16,8 +16,18 @@
 namespace polyraft::bridge {
 
 using Clock = std::chrono::steady_clock;
-// No value: no limit.
-using Deadline = std::optional<Clock::time_point>;
+
+// A moment until which a call waits; std::nullopt: no limit.
+class Deadline {
+ public:
+  Deadline(Clock::time_point at) : at_(at) {}
+  Deadline(std::nullopt_t) {}
+  explicit operator bool() const { return at_ != Clock::time_point::max(); }
+  Clock::time_point operator*() const { return at_; }
+
+ private:
+  Clock::time_point at_ = Clock::time_point::max();
+};
 
 inline Deadline deadline_after_ms(int64_t milliseconds) {
   if (milliseconds < 0) return std::nullopt;

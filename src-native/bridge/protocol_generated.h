@@ -32,7 +32,7 @@ enum RecordType : uint16_t {
   kMESSAGE_REPLY = 22,
   // host command: payload u64 index, i32 code, u32 which (0 onCommit, 1 recoverFromSnapshot)
   kAPPLY_FAILED = 23,
-  // host command: id request; payload u32 flags (1 hand leadership over first); REPLY when stopped and closed
+  // host command: id request; payload u32 flags (1 hand leadership over first); REPLY when stopped and closed; the engine does not touch the slot after it
   kDELETE_SERVER = 24,
   // host command: id request; payload u64 node id; REPLY when done
   kTRANSFER_LEADER = 25,

@@ -25,7 +25,7 @@ export const RecordType = {
   MESSAGE_REPLY: 22,
   /** host command: payload u64 index, i32 code, u32 which (0 onCommit, 1 recoverFromSnapshot) */
   APPLY_FAILED: 23,
-  /** host command: id request; payload u32 flags (1 hand leadership over first); REPLY when stopped and closed */
+  /** host command: id request; payload u32 flags (1 hand leadership over first); REPLY when stopped and closed; the engine does not touch the slot after it */
   DELETE_SERVER: 24,
   /** host command: id request; payload u64 node id; REPLY when done */
   TRANSFER_LEADER: 25,

@@ -175,6 +175,11 @@ TEST(EngineDeath, WhileAServerIsStopped) {
     std::thread killer(kill_engine);
     EXPECT_EQ(RAFT_StopServer(std::exchange(host.handle, 0)), RAFT_OK);
     killer.join();
+    // The library may not know yet: a server that is started meanwhile is refused with the reason.
+    EXPECT_TRUE(eventually([] {
+      Host next(config());
+      return next.start_code == RAFT_OK || (EXPECT_EQ(next.start_code, RAFT_ERR_ENGINE_DIED), false);
+    }));
   }
 }
 

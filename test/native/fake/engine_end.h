@@ -112,9 +112,10 @@ class Input {
       if (added == bridge::Assembler::Result::kBroken) return false;
       if (added == bridge::Assembler::Result::kWhole) {
         const std::string whole(reinterpret_cast<const char*>(payload), bytes);
-        const bool goes_on = handle(record.type, record.flags, record.id, whole);
+        const bridge::Record whose = record;
+        // Before the record is handled: a slot may not be touched after the reply that lets go of it.
         release();
-        if (!goes_on) return true;
+        if (!handle(whose.type, whose.flags, whose.id, whole)) return true;
       } else {
         release();
       }
