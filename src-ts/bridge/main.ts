@@ -3,6 +3,7 @@
  * host's process, where `require('./polyraft.node')` is the linked binding and uncaught exceptions are the plugin's.
  */
 import { Socket } from 'node:net';
+import { LogLevel } from '../core/codes.generated.ts';
 import { NodeEnvironment } from '../facade/node-environment.ts';
 import { startServer } from '../server/start-server.ts';
 import type { NativeBinding } from '../storage/native-binding.ts';
@@ -25,7 +26,7 @@ function loadBinding(): NativeBinding {
 
 function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): Engine {
   const environment = new NodeEnvironment(binding, version);
-  return new Engine(binding, {
+  const engine = new Engine(binding, {
     version,
     startServer: (config, port, logger, appliedIndex) =>
       startServer(config, environment.for(logger), port, { appliedIndex }),
@@ -35,6 +36,12 @@ function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): 
     },
     fatal,
   });
+  // Node would print them to the standard error, which is the host's.
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    engine.log.write(LogLevel.WARNING, `node: ${warning.message}`);
+  });
+  return engine;
 }
 
 function runEmbedded(binding: NativeBinding): void {

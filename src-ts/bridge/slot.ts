@@ -30,6 +30,13 @@ const MAX_COMMANDS = 256;
 /** Requests kept while a server starts; further ones are refused. */
 const MAX_EARLY = 256;
 
+/** Something of the host for a server that is still starting. */
+interface Early {
+  /** Of a request, which needs an answer; else null. */
+  readonly id: number | null;
+  readonly run: (server: RaftServer) => void;
+}
+
 /** What a slot needs of the engine around it. */
 export interface SlotOwner {
   /** Sees to it that the rings are looked at soon. */
@@ -48,7 +55,9 @@ export class Slot {
   private readonly assembler: ChunkAssembler;
   private server: RaftServer | null = null;
   /** What the host says while its server starts: callbacks may come, and call, before that. Bound: MAX_EARLY. */
-  private early: ((server: RaftServer) => void)[] = [];
+  private readonly early: Early[] = [];
+  /** Entries were refused, and the host has made room since. */
+  private roomDue = false;
   private deleting = false;
   private gone = false;
 
@@ -75,7 +84,7 @@ export class Slot {
     server.onAcceptsProposals = (): void => {
       this.owner.schedule();
     };
-    for (const run of this.early.splice(0)) run(server);
+    for (const { run } of this.early.splice(0)) run(server);
     this.owner.schedule();
   }
 
@@ -101,13 +110,12 @@ export class Slot {
     if (this.gone) return false;
     let worked = this.pollCommands();
     const { server } = this;
-    if (server === null) {
-      // The first snapshot is handed over while the server starts.
-      this.port.pollApply();
-      return worked;
-    }
     if (this.deleting) return worked;
-    if (this.port.pollApply()) {
+    // Also while the server starts: it hands over its snapshot then.
+    if (this.port.pollApply()) this.roomDue = true;
+    if (server === null) return worked;
+    if (this.roomDue) {
+      this.roomDue = false;
       server.hostHasRoom();
       worked = true;
     }
@@ -147,11 +155,11 @@ export class Slot {
       const index = Number(reader.u64());
       const code = reader.i32();
       const which = reader.u32() === 1 ? 'restore' : 'apply';
-      if (this.server === null)
-        this.early.push((server) => {
-          server.hostFailed(index, code, which);
-        });
-      else this.server.hostFailed(index, code, which);
+      const run = (server: RaftServer): void => {
+        server.hostFailed(index, code, which);
+      };
+      if (this.server === null) this.early.push({ id: null, run });
+      else run(this.server);
     } else {
       throw this.commands.broken(`record type ${type}`);
     }
@@ -164,9 +172,10 @@ export class Slot {
     } else if (server !== null) {
       this.answer(server, type, id, payload);
     } else if (this.early.length < MAX_EARLY) {
-      this.early.push((started) => {
+      const run = (started: RaftServer): void => {
         this.answer(started, type, id, payload);
-      });
+      };
+      this.early.push({ id, run });
     } else {
       this.reply(id, ErrorCode.BUSY, encodeText('the server is still starting'));
     }
@@ -222,6 +231,9 @@ export class Slot {
 
   /** The server did not start. */
   discard(): void {
+    for (const { id } of this.early.splice(0)) {
+      if (id !== null) this.reply(id, ErrorCode.STOPPED, encodeText('the server did not start'));
+    }
     this.port.close();
     this.gone = true;
   }

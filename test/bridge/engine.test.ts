@@ -329,6 +329,45 @@ describe('a server', () => {
     expect(fixture.servers[0]!.calls).toEqual(['failed apply 3 1']);
   });
 
+  it('that does not start answers what the host has asked of it meanwhile', async () => {
+    const fixture = new Fixture();
+    let fail!: () => void;
+    fixture.start = () =>
+      new Promise((_resolve, reject) => {
+        fail = () => {
+          reject(new ServerError(ErrorCode.ADDRESS, 'no'));
+        };
+      });
+    const created = fixture.create(0, configOf(1));
+    await until(() => fixture.servers.length === 1, 'it starts');
+    const status = fixture.request(fixture.slot(0), RecordType.STATUS_REQUEST, fields(0));
+    await until(() => fixture.binding.engineIsParked, 'it has been read');
+    fail();
+    expect((await status).code).toBe(ErrorCode.STOPPED);
+    expect((await created).code).toBe(ErrorCode.ADDRESS);
+  });
+
+  it('that had entries refused while it started is told of room afterwards', async () => {
+    const fixture = new Fixture();
+    let started!: () => void;
+    fixture.start = (server) =>
+      new Promise((resolve) => {
+        started = () => {
+          resolve(server);
+        };
+      });
+    const created = fixture.create(0, configOf(1));
+    await until(() => fixture.servers.length === 1, 'it starts');
+    const server = fixture.servers[0]!;
+    let next = 1;
+    while (server.port.apply(encodeEntries(next, 1, proposalsOf([pattern(1_000_000, next)]))) === 1) next++;
+    fixture.slot(0).applies.readAll();
+    await until(() => fixture.binding.engineIsParked, 'room has been noticed');
+    started();
+    await created;
+    await until(() => server.roomCalls === 1, 'it hears of room');
+  });
+
   it('is deleted: what it still says comes before the reply, and nothing after it; the slot can be used again', async () => {
     const fixture = new Fixture();
     await fixture.create(0, configOf(1));

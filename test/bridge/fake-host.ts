@@ -4,11 +4,10 @@ import * as P from '../../src-ts/bridge/protocol.generated.ts';
 import { Region } from '../../src-ts/bridge/region.ts';
 
 const { RecordFlag, RecordType } = P;
-/** Slots that tests use: of the others no page is ever touched. */
-const TEST_SLOTS = 3;
-
-/** One for the test file: a gibibyte of addresses, of which little is touched. */
-let shared: ArrayBuffer | null = null;
+/** A gibibyte of addresses, of which little is touched. */
+function newBuffer(): ArrayBuffer {
+  return new ArrayBuffer(P.FIRST_SLOT_AT + P.MAX_SERVERS * P.SLOT_BYTES);
+}
 
 export class FakeBinding implements BridgeBinding {
   readonly buffer: ArrayBuffer;
@@ -19,14 +18,11 @@ export class FakeBinding implements BridgeBinding {
   readonly wakes: number[] = [];
   private doorbell: (() => void) | null = null;
 
-  /** Memory below `clearBytes` begins as zeros. */
-  constructor(clearBytes = P.FIRST_SLOT_AT + TEST_SLOTS * P.SLOT_BYTES) {
-    shared ??= new ArrayBuffer(P.FIRST_SLOT_AT + P.MAX_SERVERS * P.SLOT_BYTES);
-    this.buffer = shared;
-    this.bytes = new Uint8Array(shared);
-    this.words = new Uint32Array(shared);
-    this.view = new DataView(shared);
-    this.bytes.fill(0, 0, clearBytes);
+  constructor(buffer = newBuffer()) {
+    this.buffer = buffer;
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Uint32Array(buffer);
+    this.view = new DataView(buffer);
     this.words[P.REGION_MAGIC_AT >>> 2] = P.REGION_MAGIC;
     this.words[P.REGION_VERSION_AT >>> 2] = P.PROTOCOL_VERSION;
   }
@@ -65,11 +61,15 @@ export class FakeBinding implements BridgeBinding {
   }
 }
 
-export function newRegion(clearBytes = 64 * 1024): {
-  readonly binding: FakeBinding;
-  readonly region: Region;
-} {
-  const binding = new FakeBinding(clearBytes);
+/** One for all tests of a file that end before they let go of it. */
+let shared: ArrayBuffer | null = null;
+const SHARED_CLEAR_BYTES = 64 * 1024;
+
+/** A region whose first bytes are zeros, for a single ring. */
+export function newRegion(): { readonly binding: FakeBinding; readonly region: Region } {
+  shared ??= newBuffer();
+  new Uint8Array(shared).fill(0, 0, SHARED_CLEAR_BYTES);
+  const binding = new FakeBinding(shared);
   return { binding, region: new Region(binding) };
 }
 
