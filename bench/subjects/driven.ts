@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { configOf, type Member } from '../../scripts/tools/cluster-config.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { LineProcess } from '../../scripts/tools/line-process.ts';
@@ -11,21 +12,18 @@ const RUN_TIMEOUT_MS = 130_000;
 /** A long election timeout, so that a busy machine does not cost a leader in the middle of a measurement. */
 const CONFIG = { tickms: 100, election_tick: 20 };
 
-export type Runtime = 'embedded' | 'process';
-
-const buildDirectory = resolve(process.env.POLYRAFT_BUILD_DIR ?? 'build');
-export const hostProgram = join(buildDirectory, 'bench/bench_host');
-
-export function runtimes(): Runtime[] {
-  const hasEmbedded = existsSync(join(buildDirectory, 'lib/polyraft/libpolyraft-node.so'));
-  return hasEmbedded ? ['embedded', 'process'] : ['process'];
+/** A host program that is driven over its standard input, as bench/host.c tells. */
+export interface Program {
+  readonly name: string;
+  readonly path: string;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
-class PolyraftCluster implements SubjectCluster {
+class DrivenCluster implements SubjectCluster {
   private readonly hosts: LineProcess[] = [];
   private leader: LineProcess | null = null;
 
-  async start(runtime: Runtime, nodes: number, directory: string): Promise<void> {
+  async start(program: Program, nodes: number, directory: string): Promise<void> {
     const ports = await freePorts(nodes);
     const members: Member[] = ports.map((raftPort, i) => ({ id: i + 1, raftPort }));
     let elected: (host: LineProcess) => void = () => undefined;
@@ -38,25 +36,23 @@ class PolyraftCluster implements SubjectCluster {
         mkdirSync(cwd, { recursive: true });
         const config = join(cwd, 'config.json');
         writeFileSync(config, configOf(id, members, CONFIG));
-        const host = new LineProcess(`node ${id}`, hostProgram, [], {
+        const host = new LineProcess(`${program.name} ${id}`, program.path, [], {
           cwd,
-          environment: { POLYRAFT_RUNTIME: runtime },
+          environment: program.environment,
         });
         this.hosts.push(host);
         host.on('line', (line) => {
           if (line === 'role leader') elected(host);
         });
         host.send(`start ${config}`);
-        await host.waitForLine(
-          (line) => line === 'ready' || line.startsWith('error'),
-          START_TIMEOUT_MS,
-          'its start',
-        );
+        const isAnswer = (line: string): boolean => line === 'ready' || line.startsWith('error');
+        const answer = await host.waitForLine(isAnswer, START_TIMEOUT_MS, 'its start');
+        if (answer !== 'ready') throw new Error(`${host.name}: ${answer}`);
       }),
     );
-    const timeout = setTimeout(() => undefined, START_TIMEOUT_MS);
-    this.leader = await leader;
-    clearTimeout(timeout);
+    const noLeader = delay(START_TIMEOUT_MS, null, { ref: false });
+    this.leader = await Promise.race([leader, noLeader]);
+    if (this.leader === null) throw new Error(`${program.name}: no leader within ${START_TIMEOUT_MS} ms`);
   }
 
   async run({ count, bytes, window }: Workload): Promise<Latencies> {
@@ -91,13 +87,13 @@ class PolyraftCluster implements SubjectCluster {
   }
 }
 
-export function polyraft(runtime: Runtime): Subject {
+export function driven(program: Program): Subject {
   return {
-    name: `polyraft ${runtime}`,
+    name: program.name,
     async start(nodes, directory) {
-      const cluster = new PolyraftCluster();
+      const cluster = new DrivenCluster();
       try {
-        await cluster.start(runtime, nodes, directory);
+        await cluster.start(program, nodes, directory);
       } catch (error) {
         await cluster.end();
         throw error;

@@ -1,0 +1,23 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Subject } from '../subject.ts';
+import { driven } from './driven.ts';
+
+export type Runtime = 'embedded' | 'process';
+
+const buildDirectory = resolve(process.env.POLYRAFT_BUILD_DIR ?? 'build');
+export const hostProgram = join(buildDirectory, 'bench/bench_host');
+
+/** The runtimes of this build; one without libnode has the process runtime only. */
+export function runtimes(): Runtime[] {
+  const hasEmbedded = existsSync(join(buildDirectory, 'lib/polyraft/libpolyraft-node.so'));
+  return hasEmbedded ? ['embedded', 'process'] : ['process'];
+}
+
+export function polyraft(runtime: Runtime): Subject {
+  return driven({
+    name: `polyraft ${runtime}`,
+    path: hostProgram,
+    environment: { POLYRAFT_RUNTIME: runtime },
+  });
+}
