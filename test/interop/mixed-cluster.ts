@@ -161,6 +161,8 @@ export class MixedCluster {
     // Also those that are down now: they may be back and lead when the client looks for a server.
     const endpoints = this.members.map((member) => this.endpoint(member)).join(',');
     const options = ['--progress', '--patience', String(PATIENCE_MS), '--value-bytes', String(valueBytes)];
+    // Fewer open at a time than the client would: the load is to last longer than it takes to kill a member.
+    options.push('--window', '64');
     const answer = await run(kvClient, [...options, endpoints, 'load', String(count)], (line) => {
       const [word, done] = line.split(' ');
       if (word === 'progress') onProgress?.(Number(done));
@@ -215,10 +217,18 @@ export class MixedCluster {
     return { applied: Number(found[1]), keys: Number(found[2]), writes: Number(found[3]), text: found[4]! };
   }
 
-  /** Waits until every running member has applied the same, and returns it. */
+  /**
+   * Waits until every running member has applied the same, and returns it. A read through each comes first: after a
+   * crash, members that know of no commit yet would agree, too.
+   */
   async agreed(): Promise<Digest> {
     let digests: (Digest | null)[] = [];
     try {
+      for (const member of this.running) {
+        await waitUntil(`a read on member ${member.id}`, async () =>
+          (await this.ask(member, 'get', 'no-such-key')).errors.includes('NOKEY'),
+        );
+      }
       await waitUntil('equal digests', async () => {
         digests = await Promise.all(this.running.map((member) => this.digest(member)));
         const [first] = digests;
@@ -228,9 +238,17 @@ export class MixedCluster {
         );
       });
     } catch (error) {
-      throw new Error(`${String(error)}\n${JSON.stringify(digests)}\n${this.report()}`, { cause: error });
+      throw new Error(
+        `${String(error)}\n${JSON.stringify(digests)}\n${this.report()}\n${await this.statuses()}`,
+        { cause: error },
+      );
     }
     return digests[0]!;
+  }
+
+  private async statuses(): Promise<string> {
+    const texts = this.running.map(async (member) => (await this.ask(member, 'status')).output);
+    return (await Promise.all(texts)).join('\n');
   }
 
   /** What the members have said lately. */
