@@ -10,7 +10,6 @@ import type {
   ConfState,
   HardState,
   Message,
-  MessageType,
   ReadState,
   Snapshot,
   SoftState,
@@ -125,30 +124,53 @@ export interface Status {
 /** Why a proposal or step was refused. `dropped` may be tried again. */
 export type StepErrorCode = 'dropped' | 'step-local' | 'unknown-peer' | 'stopped';
 
+/**
+ * One consensus state machine. It does nothing by itself: the driver ticks it, steps messages into it, takes its Readys
+ * and does what they say. No method blocks; none may be called from within a callback of the core (storage, random,
+ * logger). Any method may throw InvariantError: this node's state is broken, the driver must stop it.
+ */
 export interface RaftNode {
+  /** One unit of time; electionTick and heartbeatTick count these. */
   tick(): void;
+  /** Starts a campaign now, if this node may. */
   campaign(): void;
   /**
    * Proposes all payloads as one append. Throws StepError 'dropped' when there is no leader, when forwarding is off,
    * when a transfer is under way or when the uncommitted limit is reached. `context` travels in MsgProp when forwarded.
+   * The payloads are copied before this returns.
    */
   propose(proposals: Proposals, context?: Uint8Array | null): void;
+  /**
+   * Proposes a membership change; refused like any proposal. One that does not fit the present configuration, or comes
+   * while another is pending, is appended as an empty entry instead (as etcd does): watch what is applied.
+   */
   proposeConfChange(change: ConfChange | ConfChangeV2, context?: Uint8Array | null): void;
   /**
-   * Makes a committed change effective. `index` is its entry's index: a change at or below the snapshot that the core
-   * has restored meanwhile is already part of its configuration and is ignored.
+   * To be called with every configuration entry that is applied, in log order; returns the configuration as of that
+   * entry. `index` is the entry's: a change at or below the snapshot that the core has restored meanwhile is already
+   * part of its configuration and is ignored. Throws ConfChangeError for a change that no leader with validation lets
+   * through; nothing is changed then.
    */
   applyConfChange(change: ConfChange | ConfChangeV2, index?: number): ConfState;
-  /** A message from the network, or a response of the local append or apply thread. */
+  /** A message from the network, or a response of the local append or apply thread. Throws StepError. */
   step(message: Message): void;
+  /** False when `ready` would have nothing in it. */
   hasReady(): boolean;
+  /** What is to be done now. All of it counts as under way: a Ready that is not handled is lost work. */
   ready(): Ready;
   /** Synchronous storage mode only: the last Ready has been handled. */
   advance(): void;
+  /** A message to this member was lost. */
   reportUnreachable(id: NodeId): void;
+  /** How sending a snapshot to this member ended; without it, sending to the member stays paused until it answers. */
   reportSnapshot(id: NodeId, success: boolean): void;
+  /** Asks for a transfer, at the leader or at a follower that knows one; given up after an election timeout. */
   transferLeader(transferee: NodeId): void;
   forgetLeader(): void;
+  /**
+   * Asks up to where the state machine must have applied to read; the answer comes in Ready.readStates with the same
+   * context. There may be none (no leader, lost messages, too many waiting): ask again after a while.
+   */
   readIndex(requestContext: Uint8Array): void;
   /** Cheap: no allocation. */
   readonly id: NodeId;
@@ -162,6 +184,3 @@ export interface RaftNode {
   logTerm(index: number): number;
   status(): Status;
 }
-
-/** True for messages that only the node itself may create; a driver must never take one from the network. */
-export type IsLocalMessage = (type: MessageType) => boolean;
