@@ -1,0 +1,47 @@
+/** What the README promises about files of this repository. */
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { FIELDS } from '../../src-ts/facade/config/fields.ts';
+
+const readme = readFileSync('README.md', 'utf8');
+const documents = ['README.md', 'DESIGN.md', 'docs/THREADS.md', 'docs/ERRORS.md'];
+
+test('hello_raft.c stands in the README as it is, in at most 40 lines', () => {
+  const hello = readFileSync('examples-c/hello_raft.c', 'utf8');
+  expect(readme).toContain(`\`\`\`c\n${hello}\`\`\`\n`);
+  expect(hello.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
+});
+
+test('every configuration key is in the table', () => {
+  const table = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Two runtimes'));
+  const missing = Object.keys(FIELDS).filter((key) => !table.includes(`\`${key}\``));
+  expect(missing).toEqual([]);
+});
+
+test('npm scripts that are named exist', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+  const named = [...readme.matchAll(/npm (?:run )?(test|[a-z]+(?::[a-z]+)?)\b/g)].map((match) => match[1]!);
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
+});
+
+describe.each(documents)('%s', (document) => {
+  const text = readFileSync(document, 'utf8');
+  const directory = document.includes('/') ? 'docs/' : '';
+
+  test('links to files that exist', () => {
+    const links = [...text.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1]!);
+    const local = links.filter((link) => !/^https?:/.test(link));
+    expect(local.filter((link) => !existsSync(`${directory}${link}`))).toEqual([]);
+  });
+
+  test('names functions that the headers declare', () => {
+    const headers = ['polyraft.h', 'easyraft.h', 'polyraft_codes.h']
+      .map((name) => readFileSync(`include/${name}`, 'utf8'))
+      .join('\n');
+    const names = [...text.matchAll(/\bRAFT2?_[A-Za-z_]+\b/g)]
+      .map((match) => match[0])
+      .filter((name) => !name.endsWith('_'));
+    expect([...new Set(names)].filter((name) => !headers.includes(name))).toEqual([]);
+  });
+});
