@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { StepError } from '../../src-ts/core/errors.ts';
 import { createRaftNode } from '../../src-ts/core/raft-node.ts';
 import { MemoryStorage } from '../../src-ts/core/log/memory-storage.ts';
-import { makeMessage, MessageType, StateType } from '../../src-ts/core/types.ts';
+import { ConfChangeType, makeMessage, MessageType, StateType } from '../../src-ts/core/types.ts';
 import { Cluster, QUIET } from './cluster.ts';
 
 const modes = [{ asyncStorageWrites: false }, { asyncStorageWrites: true }];
@@ -29,6 +29,35 @@ describe.each(modes)('elections %o', (mode) => {
     cluster.settle();
     expect(cluster.member(3).isLeader).toBe(false);
     expect(cluster.member(2).raft.term).toBe(cluster.member(3).raft.term);
+  });
+
+  it('leave a voter quiet for another election timeout', () => {
+    const cluster = new Cluster([1, 2, 3], mode);
+    cluster.tick(2, 9);
+    cluster.passes = (message) => message.type === MessageType.Vote && message.to === 2;
+    cluster.member(1).raft.campaign();
+    cluster.settle();
+    expect(cluster.member(2).raft.term).toBe(1);
+    cluster.tick(2, 9);
+    expect(cluster.member(2).raft.state).toBe(StateType.Follower);
+    cluster.tick(2);
+    expect(cluster.member(2).raft.state).toBe(StateType.Candidate);
+  });
+
+  it('are not started while a committed membership change waits to be applied', () => {
+    const cluster = new Cluster([1], mode);
+    const leader = cluster.elect(1);
+    const before = leader.raft.applied;
+    leader.raft.proposeConfChange({ id: 1, type: ConfChangeType.AddLearnerNode, nodeId: 2, context: null });
+    cluster.settle();
+    expect(leader.raft.applied).toBeGreaterThan(before);
+    const { raft } = cluster.restart(1, { applied: before });
+    raft.campaign();
+    expect(raft.state).toBe(StateType.Follower);
+    cluster.settle();
+    raft.campaign();
+    cluster.settle();
+    expect(raft.state).toBe(StateType.Leader);
   });
 
   it('with pre-vote leave the term alone while no quorum answers', () => {

@@ -198,4 +198,19 @@ describe('asynchronous mode', () => {
     const late = leader.raft.ready().messages;
     expect(late.some((message) => message.type === MessageType.StorageApply)).toBe(true);
   });
+
+  it('hands out no more committed entries than the limit until the first are applied', () => {
+    const cluster = new Cluster([1], { asyncStorageWrites: true, maxCommittedSizePerReady: 60 });
+    const leader = cluster.elect(1);
+    leader.propose('x'.repeat(20), 'y'.repeat(20), 'z'.repeat(20));
+    const write = leader.raft.ready().messages.find((message) => message.type === MessageType.StorageAppend)!;
+    leader.persist(null, write.entries, null);
+    for (const response of write.responses) leader.raft.step(response);
+    const first = leader.raft.ready().messages.find((message) => message.type === MessageType.StorageApply)!;
+    expect(entriesIn(first)).toBe(2);
+    expect(leader.raft.hasReady()).toBe(false);
+    leader.raft.step(first.responses[0]!);
+    const second = leader.raft.ready().messages.find((message) => message.type === MessageType.StorageApply)!;
+    expect(entriesIn(second)).toBe(1);
+  });
 });
