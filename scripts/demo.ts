@@ -48,7 +48,11 @@ class Demo {
     this.say(`three servers in ${this.directory}, raft on ${ports.slice(0, 3).join(', ')}`);
     await Promise.all(this.nodes.map((node) => this.start(node)));
     await this.waitFor('a leader', LEADER_TIMEOUT_MS, () => this.elections.length > 0);
-    this.say(`server ${this.leader().id} leads; writing ${WRITES.toLocaleString('en')} keys`);
+    const status = await this.ask(this.leader(), 'status');
+    const runtime = /"runtime":"(\w+)"/.exec(status.output)?.[1] ?? 'unknown';
+    this.say(
+      `server ${this.leader().id} leads (${runtime} runtime); writing ${WRITES.toLocaleString('en')} keys`,
+    );
 
     const killed: { node: Node; atMs: number }[] = [];
     let acknowledged = 0;
