@@ -35,6 +35,7 @@ export interface Answer {
   readonly errors: string;
 }
 
+/** `text` depends on all pairs, the clients' sessions and the counters. */
 export interface Digest {
   readonly applied: number;
   readonly keys: number;
@@ -218,7 +219,8 @@ export class MixedCluster {
   }
 
   /**
-   * Waits until every running member has applied the same, and returns it. A read through each comes first: after a
+   * Waits until every running member's state is the same, and returns it (`applied` may differ: some count entries that
+   * are not writes). A read through each comes first: after a
    * crash, members that know of no commit yet would agree, too.
    */
   async agreed(): Promise<Digest> {
