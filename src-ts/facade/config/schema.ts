@@ -1,5 +1,5 @@
 import { isLosslessNumber } from 'lossless-json';
-import { z } from 'zod';
+import * as z from 'zod';
 import { FIELDS, type Field, type FieldName } from './fields.ts';
 import { peerUrlKey, peerUrlProblem } from './peer-url.ts';
 
