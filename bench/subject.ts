@@ -12,6 +12,7 @@ export interface Latencies {
   readonly count: number;
   readonly seconds: number;
   readonly p50Us: number;
+  readonly p90Us: number;
   readonly p99Us: number;
   readonly maxUs: number;
 }

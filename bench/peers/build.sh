@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the peers of the benchmark and its measurement of the machine's limits into .cache/bench-peers, as far as
 # their toolchains are there. What cannot be built is said, and its reason is kept for the benchmark's table, in
-# .cache/bench-peers/peers.json: [{"name", "program", "arguments", "missing"}], `missing` null or the reason.
+# .cache/bench-peers/peers.json: [{"name", "program", "arguments", "version", "missing"}], `missing` null or the reason.
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/common.sh"
 source "$project_root/bench/peers/craft/library.sh"
 
@@ -12,10 +12,13 @@ rows=()
 
 # One row of peers.json: name, program, reason or nothing, arguments.
 add_row() {
+  local version=''
+  if [ -z "$3" ]; then version="$(echo version | "$2" "${@:4}")"; fi
   rows+=("$(node -e '
-    const [name, program, missing, ...args] = process.argv.slice(1);
-    console.log(JSON.stringify({ name, program, arguments: args, missing: missing === "" ? null : missing }));
-  ' "$@")")
+    const [version, name, program, missing, ...args] = process.argv.slice(1);
+    const row = missing === "" ? { version: version.replace(/^version /, ""), missing: null } : { version: null, missing };
+    console.log(JSON.stringify({ name, program, arguments: args, ...row }));
+  ' "$version" "$@")")
   if [ -n "$3" ]; then say "$1 is left out: $3"; fi
 }
 

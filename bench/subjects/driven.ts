@@ -16,6 +16,7 @@ const CONFIG = { tickms: 100, election_tick: 20 };
 export interface Program {
   readonly name: string;
   readonly path: string;
+  readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -36,7 +37,7 @@ class DrivenCluster implements SubjectCluster {
         mkdirSync(cwd, { recursive: true });
         const config = join(cwd, 'config.json');
         writeFileSync(config, configOf(id, members, CONFIG));
-        const host = new LineProcess(`${program.name} ${id}`, program.path, [], {
+        const host = new LineProcess(`${program.name} ${id}`, program.path, program.arguments, {
           cwd,
           environment: program.environment,
         });

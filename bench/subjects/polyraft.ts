@@ -18,6 +18,7 @@ export function polyraft(runtime: Runtime): Subject {
   return driven({
     name: `polyraft ${runtime}`,
     path: hostProgram,
+    arguments: [],
     environment: { POLYRAFT_RUNTIME: runtime },
   });
 }
