@@ -159,6 +159,7 @@ TEST(Lifecycle, StopEndsBlockedCallsWithStopped) {
   Host host(config());
   ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
   ASSERT_EQ(host.propose("!hang"), RAFT_OK);
+  const RAFT_Handle handle = host.handle;
   std::atomic<int> ended{0};
   std::vector<std::thread> blocked;
   std::atomic<bool> go_on{true};
@@ -174,12 +175,12 @@ TEST(Lifecycle, StopEndsBlockedCallsWithStopped) {
   run([&] {
     int code = RAFT_OK;
     while (go_on && code == RAFT_OK) {
-      code = RAFT_ProposeAsync(host.handle, large.data(), large.size(), -1, nullptr, nullptr);
+      code = RAFT_ProposeAsync(handle, large.data(), large.size(), -1, nullptr, nullptr);
     }
     return code;
   });
-  run([&] { return RAFT_ProposeWait(host.handle, "x", 1, -1, nullptr, nullptr); });
-  run([&] { return RAFT_ChangeMember(host.handle, RAFT_MEMBER_REMOVE, 99, nullptr, -1, nullptr); });
+  run([&] { return RAFT_ProposeWait(handle, "x", 1, -1, nullptr, nullptr); });
+  run([&] { return RAFT_ChangeMember(handle, RAFT_MEMBER_REMOVE, 99, nullptr, -1, nullptr); });
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   EXPECT_EQ(ended, 0);
   EXPECT_EQ(RAFT_StopServer(std::exchange(host.handle, 0)), RAFT_OK);

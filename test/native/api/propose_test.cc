@@ -115,6 +115,7 @@ TEST(Propose, BackPressureIsReportedAndBounded) {
     gate.pass();
     return 0;
   };
+  host.publish();
   const std::string data(100000, 'x');
   int accepted = 0;
   int code = RAFT_OK;
@@ -140,6 +141,7 @@ TEST(Propose, UnfinishedLargeOneIsDiscarded) {
     gate.pass();
     return 0;
   };
+  host.publish();
   const std::string large(20 << 20, 'x');
   Outcomes outcomes;
   int accepted = 0;
@@ -201,6 +203,7 @@ TEST(Propose, ReadIndexWaitsForApply) {
     gate.pass();
     return 0;
   };
+  host.publish();
   ASSERT_EQ(host.tell("x"), RAFT_OK);
   ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
   uint64_t index = 0;
