@@ -257,6 +257,7 @@ export class SimCluster {
     if (side.length === 0 || others.length === 0) return;
     const oneWay = this.random.chance(0.4);
     this.note(`partition ${side.join(' ')} ${oneWay}`);
+    this.network.heal();
     this.network.partition(side, others, oneWay);
   }
 
@@ -367,10 +368,13 @@ export class SimCluster {
 
   /** As operators do: a server that is no longer a member is shut down, one that is (again) is started. */
   private stopRemoved(leader: SimNode): void {
-    const { voters, learners, votersOutgoing } = leader.raft!.status().confState;
+    // Both views: what is appended may be rolled back, what is applied may be old after a restart.
+    const views = [leader.appliedConfState, leader.raft!.status().confState];
     for (const node of this.nodes) {
-      const member =
-        voters.includes(node.id) || learners.includes(node.id) || votersOutgoing.includes(node.id);
+      const member = views.some(
+        ({ voters, learners, votersOutgoing }) =>
+          voters.includes(node.id) || learners.includes(node.id) || votersOutgoing.includes(node.id),
+      );
       if (member && !node.running) node.start();
       else if (!member && node.running) {
         this.note(`stop ${node.id}`);

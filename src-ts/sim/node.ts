@@ -111,6 +111,11 @@ export class SimNode implements DurableLog {
     return this.applyQueue.length > 0;
   }
 
+  /** The configuration as of the applied index: committed, whatever the core has appended since. */
+  get appliedConfState(): ConfState {
+    return this.confState;
+  }
+
   get appliedIndex(): number {
     return this.applied;
   }

@@ -74,7 +74,18 @@ const CONTESTED: ActionWeights = {
   propose: 25,
 };
 /** Leaders that are cut off and do not know it yet, asked for reads. */
-const SPLIT: ActionWeights = { ...STEADY, tick: 200, partition: 8, heal: 5, readIndex: 60, propose: 60 };
+const SPLIT: ActionWeights = {
+  ...STEADY,
+  tick: 260,
+  partition: 1.2,
+  heal: 0.4,
+  crash: 0.2,
+  restart: 10,
+  readIndex: 80,
+  propose: 60,
+  member: 0.3,
+  joint: 0.2,
+};
 const CHANGING: ActionWeights = {
   ...STEADY,
   member: 8,

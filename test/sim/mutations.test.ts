@@ -66,8 +66,9 @@ describe('the simulation catches', () => {
   }, 600_000);
 
   it('a joint configuration whose two halves are counted as one majority', () => {
-    const union = (tracker: ProgressTracker): Set<NodeId> =>
-      new Set([...tracker.configuration.incoming, ...tracker.configuration.outgoing]);
+    const union = (tracker: ProgressTracker): NodeId[] => [
+      ...new Set([...tracker.configuration.incoming, ...tracker.configuration.outgoing]),
+    ];
     vi.spyOn(ProgressTracker.prototype, 'committedIndex').mockImplementation(function (
       this: ProgressTracker,
     ) {
