@@ -44,14 +44,13 @@ function measuredRow(limits: readonly Limit[], measurement: Measurement): string
   ];
 }
 
-/** A row for each measurement, and one for each subject that has none. */
+/** A row for each measurement, and below them a line for each subject that has none, with the reason. */
 export function resultTable({ limits, measurements, failures, absent }: Figures): string {
-  return textTable([
-    HEADING,
-    ...measurements.map((measurement) => measuredRow(limits, measurement)),
-    ...failures.map(({ case: name, subject, why }) => [name, subject, `failed: ${why.split('\n')[0]!}`]),
-    ...absent.map(({ subject, why }) => ['all', subject, why]),
-  ]);
+  return [
+    textTable([HEADING, ...measurements.map((measurement) => measuredRow(limits, measurement))]),
+    ...failures.map(({ case: name, subject, why }) => `${name}  ${subject}  failed: ${why.split('\n')[0]!}`),
+    ...absent.map(({ subject, why }) => `every case  ${subject}  left out: ${why}`),
+  ].join('\n');
 }
 
 export function limitTable(limits: readonly Limit[]): string {

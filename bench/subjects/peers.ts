@@ -30,7 +30,12 @@ export interface Peers {
 function builtRows(): Row[] {
   const path = `${directory}/peers.json`;
   if (!existsSync(path)) throw new Error(`${path} is missing; run bench/peers/build.sh`);
-  return JSON.parse(readFileSync(path, 'utf8')) as Row[];
+  const rows = JSON.parse(readFileSync(path, 'utf8')) as Row[];
+  return rows.map((row) =>
+    row.missing !== null || existsSync(row.program)
+      ? row
+      : { ...row, missing: `${row.program} is gone; run bench/peers/build.sh` },
+  );
 }
 
 /** What each peer was built of, by its name. */
