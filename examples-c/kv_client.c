@@ -38,12 +38,12 @@ struct job {
 };
 
 static int usage(void) {
-  fprintf(
-      stderr,
-      "usage: kv_client [--window W] [--value-bytes B] [--stay] [--progress] [--patience MS] ENDPOINTS\n"
-      "       set KEY VALUE | get KEY | del KEY | members | add ID URL | remove ID | transfer ID | snapshot |\n"
-      "       status | leader | digest | load N | verify N\n"
-      "ENDPOINTS: 1=127.0.0.1:7001,2=127.0.0.1:7002,... (id of the server, its client port)\n");
+  fprintf(stderr,
+          "usage: kv_client [--window W] [--value-bytes B] [--stay] [--progress] [--patience MS] ENDPOINTS\n"
+          "       set KEY VALUE | get KEY | del KEY | members | add ID URL | remove ID | transfer ID | "
+          "snapshot |\n"
+          "       status | leader | digest | load N | verify N\n"
+          "ENDPOINTS: 1=127.0.0.1:7001,2=127.0.0.1:7002,... (id of the server, its client port)\n");
   return 2;
 }
 

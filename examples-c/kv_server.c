@@ -32,6 +32,9 @@ enum {
   STATUS_BYTES = 64 * 1024
 };
 
+/* A chore that nobody asks for: the end. */
+enum { STOP = -1 };
+
 struct server {
   RAFT_Handle raft;
   pthread_mutex_t mutex;
@@ -190,10 +193,13 @@ static void on_event(void* context, int event, uint64_t value, const char* text)
       atomic_store(&server->leader, value);
       printf("leader %" PRIu64 "\n", value);
       return;
-    case RAFT_EVENT_REMOVED:
+    case RAFT_EVENT_REMOVED: {
+      /* Behind the REMOVE that is carried out now, so that it is answered first. */
+      const struct kv_job stop = {.verb = STOP};
       printf("removed %" PRIu64 "\n", value);
-      kv_net_stop(server->net);
+      if (!kv_worker_add(server->chores, &stop)) kv_net_stop(server->net);
       return;
+    }
     case RAFT_EVENT_SERVER_FAILED:
       fprintf(stderr, "kv_server: %s: %s\n", RAFT_StrError((int)value), text);
       atomic_store(&server->failed, 1);
@@ -351,6 +357,9 @@ static void run_chore(struct server* server, const struct kv_job* job) {
   uint64_t index = 0;
   int code = RAFT_OK;
   switch (job->verb) {
+    case STOP:
+      kv_net_stop(server->net);
+      return;
     case KV_VERB_STATUS:
     case KV_VERB_MEMBERS:
       answer_status(server, job);
@@ -419,19 +428,24 @@ static int serve(struct server* server, const char* config) {
                     .event = on_event},
       .context = server,
   };
-  if (RAFT_NewRaftServerWith(&options, &server->raft) != RAFT_OK) {
-    fprintf(stderr, "kv_server: %s\n", RAFT_LastError());
-    return 1;
-  }
   server->reads = kv_worker_start(run_reads, server);
   server->chores = kv_worker_start(run_chores, server);
-  stop_on_signals(server->net);
-  printf("ready\n");
-  if (server->reads != NULL && server->chores != NULL) kv_net_run(server->net);
-  RAFT_StopServer(server->raft);
-  if (server->reads != NULL) kv_worker_stop(server->reads);
-  if (server->chores != NULL) kv_worker_stop(server->chores);
-  return atomic_load(&server->failed);
+  if (server->reads == NULL || server->chores == NULL) {
+    fprintf(stderr, "kv_server: no threads: %s\n", strerror(errno));
+    return 1;
+  }
+  const int code = RAFT_NewRaftServerWith(&options, &server->raft);
+  if (code == RAFT_OK) {
+    stop_on_signals(server->net);
+    printf("ready\n");
+    kv_net_run(server->net);
+    RAFT_StopServer(server->raft);
+  } else {
+    fprintf(stderr, "kv_server: %s\n", RAFT_LastError());
+  }
+  kv_worker_stop(server->reads);
+  kv_worker_stop(server->chores);
+  return code != RAFT_OK || atomic_load(&server->failed) != 0;
 }
 
 int main(int count, char** arguments) {

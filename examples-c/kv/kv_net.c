@@ -196,6 +196,7 @@ void kv_net_run(struct kv_net* net) {
     if (polled[WAKE_AT].revents != 0) take_answers(net);
     if (polled[LISTENER_AT].revents != 0) accept_connections(net);
   }
+  take_answers(net);
 }
 
 void kv_net_close(struct kv_net* net) {

@@ -20,7 +20,7 @@ typedef void (*kv_net_line)(void* context, uint64_t connection, char* line, size
 
 /* Listens on 127.0.0.1; NULL when it cannot (errno says why). */
 struct kv_net* kv_net_open(uint16_t port, kv_net_line on_line, void* context);
-/* Serves until kv_net_stop. */
+/* Serves until kv_net_stop; the answers that are there then are sent. */
 void kv_net_run(struct kv_net* net);
 /* From any thread, and from a signal handler. */
 void kv_net_stop(struct kv_net* net);

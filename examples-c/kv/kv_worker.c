@@ -1,5 +1,6 @@
 #include "kv_worker.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +56,10 @@ struct kv_worker* kv_worker_start(kv_worker_run run, void* context) {
   worker->context = context;
   pthread_mutex_init(&worker->mutex, NULL);
   pthread_cond_init(&worker->wake, NULL);
-  if (pthread_create(&worker->thread, NULL, run_worker, worker) != 0) {
+  const int error = pthread_create(&worker->thread, NULL, run_worker, worker);
+  if (error != 0) {
     free(worker);
+    errno = error;
     return NULL;
   }
   return worker;

@@ -27,6 +27,7 @@ struct kv_job {
 
 typedef void (*kv_worker_run)(void* context, const struct kv_job* jobs, size_t count);
 
+/* NULL, and errno, when there can be no thread. */
 struct kv_worker* kv_worker_start(kv_worker_run run, void* context);
 /* Copies the job; false when KV_WORKER_QUEUE_MAX are queued. */
 bool kv_worker_add(struct kv_worker* worker, const struct kv_job* job);
