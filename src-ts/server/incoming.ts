@@ -3,7 +3,6 @@ import { nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import { MessageType, type Message } from '../core/types.ts';
 import type { ForwardedOutcome, SnapshotSink, TransportEvents } from '../transport/types.ts';
 import type { Engine } from './engine.ts';
-import { LEARNED_PEERS } from './limits.ts';
 import type { Proposing } from './proposing.ts';
 import type { Removal } from './removal.ts';
 import type { SnapshotReceiver } from './snapshot-receiver.ts';
@@ -27,7 +26,6 @@ export interface IncomingParts {
 export class Incoming implements TransportEvents {
   private readonly engine: Engine;
   private readonly parts: IncomingParts;
-  private learnedPeers = 0;
 
   constructor(engine: Engine, parts: IncomingParts) {
     this.engine = engine;
@@ -121,11 +119,8 @@ export class Incoming implements TransportEvents {
     if (!this.takesPart || id === engine.config.id || urls.length === 0) return;
     const { current } = engine.members;
     if (current.removed.has(id)) return;
-    const member = current.members.get(id);
-    if (member !== undefined) {
-      if (member.urls.length > 0) return;
-      engine.members.learnUrls(current.withUrls(id, urls));
-    } else if (this.learnedPeers++ >= LEARNED_PEERS) return;
+    if ((current.members.get(id)?.urls.length ?? 0) > 0) return;
+    if (!engine.members.learnUrls(id, urls)) return;
     if (engine.transport.peers().some((peer) => peer.id === id)) engine.transport.updatePeer(id, urls);
     else engine.transport.addPeer(id, urls);
   }

@@ -29,6 +29,9 @@ type config struct {
 	MaxInflightMsgs int          `json:"max_inflight_msgs"`
 	PreVote         bool         `json:"pre_vote"`
 	CheckQuorum     bool         `json:"check_quorum"`
+
+	// The first entries of a new cluster hold ids only: a program may leave it to its configuration who is where.
+	withoutURLs bool
 }
 
 func readConfig(path string) (*config, error) {

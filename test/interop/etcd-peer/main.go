@@ -3,7 +3,7 @@
 // Configuration, line protocol, log entries and snapshots are those of examples-c/kv_server.c, so that both can be
 // members of one cluster, serve the same client, and be compared by digest.
 //
-//	etcd-peer [-segment-bytes N] [-log] CONFIG.json CLIENT_PORT
+//	etcd-peer [-segment-bytes N] [-no-urls] [-log] CONFIG.json CLIENT_PORT
 package main
 
 import (
@@ -74,14 +74,16 @@ func newLogger(isWanted bool) *zap.Logger {
 func main() {
 	segmentBytes := flag.Int64("segment-bytes", wal.SegmentSizeBytes, "size of a WAL segment")
 	isLogged := flag.Bool("log", false, "etcd's own log on standard error")
+	withoutURLs := flag.Bool("no-urls", false, "begin a new cluster without URLs in its log")
 	flag.Parse()
 	if flag.NArg() != 2 {
-		fmt.Fprintln(os.Stderr, "usage: etcd-peer [-segment-bytes N] [-log] CONFIG.json CLIENT_PORT")
+		fmt.Fprintln(os.Stderr, "usage: etcd-peer [-segment-bytes N] [-no-urls] [-log] CONFIG.json CLIENT_PORT")
 		os.Exit(2)
 	}
 	wal.SegmentSizeBytes = *segmentBytes
 	c, err := readConfig(flag.Arg(0))
 	fail(err)
+	c.withoutURLs = *withoutURLs
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", flag.Arg(1)))
 	fail(err)
 

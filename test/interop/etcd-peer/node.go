@@ -134,7 +134,10 @@ func (n *node) startRaft() {
 	}
 	peers := make([]raft.Peer, len(n.config.Peers))
 	for i, peer := range n.config.Peers {
-		peers[i] = raft.Peer{ID: peer.ID, Context: []byte(peer.URL)}
+		peers[i] = raft.Peer{ID: peer.ID}
+		if !n.config.withoutURLs {
+			peers[i].Context = []byte(peer.URL)
+		}
 	}
 	n.raft = raft.StartNode(c, peers)
 }
@@ -178,8 +181,10 @@ func (n *node) run() {
 			index, err := n.takeSnapshot()
 			answer <- snapshotResult{index, err}
 		case err := <-n.transport.ErrorC:
-			// Only ever: a peer says that this member is removed.
-			say("removed 0 %v", err)
+			// Only ever: a peer says that this member is removed. It may know already.
+			if n.leavingTicks == 0 {
+				say("removed 0 %v", err)
+			}
 			return
 		case <-n.stop:
 			return
