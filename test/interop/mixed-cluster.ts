@@ -9,7 +9,7 @@ import { LineProcess, run, type Exit } from '../../scripts/tools/line-process.ts
 import { buildGo, kvClient, kvServer, type Kind } from './programs.ts';
 
 /** Generous: the machine may be busy with other things. Nothing is asserted about time. */
-export const PATIENCE_MS = 40_000;
+export const PATIENCE_MS = 120_000;
 const POLL_MS = 100;
 const MEMBERS_MAX = 8;
 
@@ -157,13 +157,23 @@ export class MixedCluster {
     return answer.output;
   }
 
-  /** Writes key-0 to key-(count-1) through whoever leads. `valueBytes` tells one load's values from another's. */
-  async load(count: number, valueBytes: number, onProgress?: (done: number) => void): Promise<void> {
+  /**
+   * Writes key-0 to key-(count-1) through whoever leads, or through one member. `valueBytes` tells one load's values
+   * from another's.
+   */
+  async load(
+    count: number,
+    valueBytes: number,
+    onProgress?: (done: number) => void,
+    through?: MixedMember,
+  ): Promise<void> {
     // Also those that are down now: they may be back and lead when the client looks for a server.
-    const endpoints = this.members.map((member) => this.endpoint(member)).join(',');
+    const members = through === undefined ? this.members : [through];
+    const endpoints = members.map((member) => this.endpoint(member)).join(',');
     const options = ['--progress', '--patience', String(PATIENCE_MS), '--value-bytes', String(valueBytes)];
     // Fewer open at a time than the client would: the load is to last longer than it takes to kill a member.
     options.push('--window', '64');
+    if (through !== undefined) options.push('--stay');
     const answer = await run(kvClient, [...options, endpoints, 'load', String(count)], (line) => {
       const [word, done] = line.split(' ');
       if (word === 'progress') onProgress?.(Number(done));
