@@ -210,7 +210,9 @@ class Demo {
 
 async function main(): Promise<void> {
   const demo = new Demo();
+  let isStopped = false;
   const stop = (): void => {
+    isStopped = true;
     void demo.cleanUp().then(() => {
       process.exit(130);
     });
@@ -220,7 +222,7 @@ async function main(): Promise<void> {
   try {
     process.exitCode = (await demo.run()) ? 0 : 1;
   } catch (error) {
-    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    if (!isStopped) console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
   } finally {
     await demo.cleanUp();

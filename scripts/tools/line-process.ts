@@ -12,6 +12,8 @@ export interface LineProcessOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** As a shell has it for a program that is not there. */
+const NOT_STARTED: Exit = { code: 127, signal: null };
 /** The last lines of standard error that are kept. */
 const ERROR_LINES_MAX = 200;
 
@@ -39,8 +41,12 @@ export class LineProcess extends EventEmitter<{ line: [string] }> {
       this.errors.push(line);
       if (this.errors.length > ERROR_LINES_MAX) this.errors.shift();
     });
-    this.exited = new Promise((resolve, reject) => {
-      this.child.once('error', reject);
+    this.exited = new Promise((resolve) => {
+      this.child.once('error', (error) => {
+        this.errors.push(`${program}: ${error.message}`);
+        this.end = NOT_STARTED;
+        resolve(NOT_STARTED);
+      });
       this.child.once('close', (code, signal) => {
         this.end = { code, signal };
         resolve(this.end);
