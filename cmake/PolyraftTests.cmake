@@ -3,7 +3,7 @@
 #   test/native/<room>/programs/*.c, *.cc one program each, started by the tests as a host process of its own
 # Two macros, strings, tell the tests where what was built lies: POLYRAFT_BUILD_DIR (this build tree) and
 # POLYRAFT_PROGRAM_DIR (the room's programs). The room `bridge` is linked with what libpolyraft.so hides, `engine` with the
-# plain part of the addon; the others use what is built from outside.
+# plain part of the addon; the others use what is built from outside, `survival` all of it.
 
 enable_testing()
 find_package(GTest REQUIRED)
@@ -17,7 +17,7 @@ foreach(room_dir ${polyraft_test_rooms})
   if(NOT IS_DIRECTORY "${room_dir}" OR NOT tests)
     continue()
   endif()
-  if(room STREQUAL "embedded" AND NOT TARGET polyraft-node)
+  if(room MATCHES "^(embedded|survival)$" AND NOT TARGET polyraft-node)
     continue()
   endif()
   set(program_dir "${CMAKE_BINARY_DIR}/test/${room}")
@@ -41,6 +41,10 @@ foreach(room_dir ${polyraft_test_rooms})
     target_sources(test-${room} PRIVATE ${polyraft_plain_addon_sources})
   elseif(TARGET polyraft AND NOT room STREQUAL "embedded")
     target_link_libraries(test-${room} PRIVATE polyraft)
+  endif()
+
+  if(room STREQUAL "survival")
+    add_dependencies(test-${room} polyraft-node polyraft-engine)
   endif()
 
   foreach(program ${programs})
