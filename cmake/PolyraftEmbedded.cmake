@@ -1,6 +1,7 @@
 # libpolyraft-node.so: Node inside the host's process. The library loads it on demand; nothing links to it.
 
 set(polyraft_embedded_sources "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded.cc"
+  "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded_fork.cc"
   "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded_scripts.cc")
 
 if(Libnode_FOUND AND NOT POLYRAFT_SANITIZE)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <atomic>
@@ -30,6 +31,7 @@
 #include "engine/engine_host.h"
 #include "polyraft_codes.h"
 #include "runtime/embedded_bootstrap.h"
+#include "runtime/embedded_fork.h"
 #include "runtime/embedded_plugin.h"
 #include "runtime/embedded_scripts.h"
 
@@ -136,6 +138,8 @@ class Engine {
   std::string bundle_text_;
   pthread_t thread_{};
   bool started_ = false;
+  // The process that has the threads.
+  pid_t owner_ = -1;
   std::condition_variable initialised_;
   enum class Initialisation { kRunning, kSucceeded, kFailed } initialisation_ = Initialisation::kRunning;
   bool stopping_ = false;
@@ -198,6 +202,7 @@ int Engine::start(const polyraft_plugin_start& request, std::string* problem) {
     return RAFT_ERR_RUNTIME;
   }
   if (!provide_embedded_scripts(problem)) return RAFT_ERR_RUNTIME;
+  owner_ = getpid();
   request_ = request;
   bundle_path_ = request.bundle_path;
   bundle_text_ = content.str();
@@ -248,6 +253,11 @@ void Engine::stop_by_force() {
 }
 
 void Engine::stop_for_exit() {
+  // The engine is the parent's: here it has no threads, and those may have held the mutex.
+  if (getpid() != owner_) {
+    leave_libuv_at_exit();
+    return;
+  }
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     if (!started_ || pthread_equal(pthread_self(), thread_) != 0) return;

@@ -199,6 +199,7 @@ void run_fork(Host& host) {
     }
     int status = -1;
     REQUIRE(waitpid(child, &status, 0) == child);
+    if (status != 0) std::printf("round %d: child ended with status %d\n", round, status);
     REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     REQUIRE(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
     host.go_on(1);
