@@ -43,9 +43,9 @@ describe.skipIf(skipReason !== null)(titled('data directories'), () => {
       .filter((name) => name.endsWith(ending))
       .sort();
 
-  async function start(etcdArguments: readonly string[]): Promise<void> {
+  async function start(etcdArguments: readonly string[], kind: Kind = 'etcd'): Promise<void> {
     round = 0;
-    cluster = await MixedCluster.start(['etcd', 'etcd', 'etcd'], { config: CONFIG, etcdArguments });
+    cluster = await MixedCluster.start([kind, kind, kind], { config: CONFIG, etcdArguments });
     await writeMore();
   }
 
@@ -111,6 +111,16 @@ describe.skipIf(skipReason !== null)(titled('data directories'), () => {
       for (const member of cluster.members) await replace(member, 'etcd', 'SIGTERM');
       await cluster.transferTo(cluster.members[2]!);
       await writeMore();
+    },
+    PATIENCE_MS * 10,
+  );
+
+  it(
+    'three of ours become etcd’s one at a time, and ours again',
+    async () => {
+      await start([`-segment-bytes=${SEGMENT_BYTES}`], 'polyraft');
+      for (const member of cluster.members) await replace(member, 'etcd', 'SIGTERM');
+      for (const member of cluster.members) await replace(member, 'polyraft', 'SIGKILL');
     },
     PATIENCE_MS * 10,
   );

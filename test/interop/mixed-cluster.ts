@@ -25,7 +25,8 @@ export interface MixedMember {
 
 export interface MixedOptions {
   readonly config?: Readonly<Record<string, ConfigValue>>;
-  /** Of members of kind etcd. */
+  /** Of members of kind etcd, over `config`. */
+  readonly etcdConfig?: Readonly<Record<string, ConfigValue>>;
   readonly etcdArguments?: readonly string[];
 }
 
@@ -108,8 +109,9 @@ export class MixedCluster {
     peers: readonly MixedMember[] = this.members,
   ): Promise<void> {
     const config = join(this.directory, `config${member.id}.json`);
-    writeFileSync(config, configOf(member.id, peers, { ...this.options.config, ...changes }));
     const isOurs = member.kind === 'polyraft';
+    const ownConfig = isOurs ? {} : this.options.etcdConfig;
+    writeFileSync(config, configOf(member.id, peers, { ...this.options.config, ...ownConfig, ...changes }));
     const ownArguments = isOurs ? [] : (this.options.etcdArguments ?? []);
     const server = new LineProcess(
       `${member.kind} ${member.id}`,

@@ -25,11 +25,18 @@ describe.skipIf(skipReason !== null)(titled('mixed clusters'), () => {
     (['polyraft', 'etcd'] as const).map((side) => ({ name, kinds, side })),
   );
 
-  it.each(cases)(
+  // Small enough that members come back by log and by snapshot.
+  const CONFIG = { snap_count: 1500, snapshot_entries: 500 };
+  // As programs are set that use etcd's raft without these two.
+  const PLAIN = { pre_vote: false, check_quorum: false };
+
+  it.each([
+    ...cases.map((one) => ({ ...one, etcdConfig: {} })),
+    ...cases.slice(2).map((one) => ({ ...one, name: `${one.name} without pre-vote`, etcdConfig: PLAIN })),
+  ])(
     `$name, led by $side: kill -9 of each under ${WRITES} writes`,
-    async ({ kinds, side }) => {
-      // Small enough that members come back by log and by snapshot.
-      cluster = await MixedCluster.start(kinds, { config: { snap_count: 1500, snapshot_entries: 500 } });
+    async ({ kinds, side, etcdConfig }) => {
+      cluster = await MixedCluster.start(kinds, { config: CONFIG, etcdConfig });
       let acknowledged = 0;
       for (const victim of cluster.members) {
         await cluster.transferTo(cluster.members.find((member) => member.kind === side)!);
