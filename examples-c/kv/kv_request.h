@@ -8,12 +8,12 @@
  *   SET key value       the value is the rest of the line     OK
  *   DEL key                                                   OK 1, or OK 0 when there was no such key
  *   GET key                                                   OK value, or ERR NOKEY
- *   MEMBERS                                                   OK JSON
+ *   MEMBERS             the others                            OK JSON, as of RAFT_GetPeersStatus
  *   ADD id url, REMOVE id                                     OK index
  *   TRANSFER id         makes that server the leader          OK id
  *   SNAPSHOT                                                  OK index
- *   STATUS                                                    OK JSON
- *   LEADER                                                    OK id of the leader (0: none) and own id
+ *   STATUS              members, role, term, ...              OK JSON, as of RAFT_GetStatus
+ *   LEADER                                                    OK leader=id (0: none) role=own role
  *   DIGEST                                                    OK applied=N keys=N writes=N repeats=N digest=H
  *
  * Client is a number that no other client uses, sequence counts its requests from 1 on. Whoever gets no
