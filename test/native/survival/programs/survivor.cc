@@ -235,9 +235,22 @@ void run_peers(Host& host) {
   REQUIRE(host.start(config_with(port)) == RAFT_OK);
   host.go_on(kFirst);
   Load load(host);
-  run_malformed_requests(port, 1000);
-  host.go_on(kFirst);
-  run_broken_streams(host, port);
+  {
+    // The member's id and its cluster's open the way to the decoders.
+    FaultyPeer peer;
+    REQUIRE(RAFT_ChangeMember(host.handle, RAFT_MEMBER_ADD_LEARNER, 2, peer.url().c_str(), kWaitMs,
+                              nullptr) == RAFT_OK);
+    run_malformed_requests(port, 1000);
+    host.go_on(kFirst);
+    run_broken_streams(port, peer);
+    // Too much for the buffers of a socket: the connection ends amid a write.
+    const std::string large(8 << 20, 'x');
+    for (int round = 0; round < 5; round++)
+      REQUIRE(RAFT_ProposeWait(host.handle, large.data(), large.size(), kWaitMs, nullptr, nullptr) ==
+              RAFT_OK);
+    host.go_on(kFirst);
+    REQUIRE(RAFT_ChangeMember(host.handle, RAFT_MEMBER_REMOVE, 2, nullptr, kWaitMs, nullptr) == RAFT_OK);
+  }
   host.go_on(kFirst);
   load.expect_outcomes();
   REQUIRE(host.count_events(RAFT_EVENT_ENGINE_DIED) == 0);

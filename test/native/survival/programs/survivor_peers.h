@@ -11,6 +11,10 @@ namespace survivor {
 
 class Connection {
  public:
+  struct Accepted {
+    int fd;
+  };
+  explicit Connection(Accepted accepted) : fd_(accepted.fd) {}
   explicit Connection(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -94,32 +98,70 @@ inline std::string malformed(unsigned i) {
   }
 }
 
-// The second member's streams, broken off while the server writes entries to them.
-inline void run_broken_streams(Host& host, int port) {
-  const std::string url = "http://127.0.0.1:" + std::to_string(free_port());
-  REQUIRE(RAFT_ChangeMember(host.handle, RAFT_MEMBER_ADD_LEARNER, 2, url.c_str(), kWaitMs, nullptr) ==
-          RAFT_OK);
-  std::atomic<bool> stopping{false};
-  std::thread writes([&] {
-    const std::string large(200000, 'x');
-    while (!stopping)
-      REQUIRE(RAFT_ProposeWait(host.handle, large.data(), large.size(), kWaitMs, nullptr, nullptr) ==
-              RAFT_OK);
-  });
-  size_t received = 0;
-  for (int round = 0; round < 30; round++) {
-    const char* const kind = round % 3 == 2 ? "message" : "msgapp";
-    Connection peer(port);
-    peer.send_text(request(std::string("GET /raft/stream/") + kind + "/2", "", ""));
-    const std::string answer = peer.receive_some();
-    REQUIRE(answer.find(" 200 ") != std::string::npos);
-    if (round % 3 == 0) received += peer.receive_some().size();
-    peer.reset();
+// The second member as the server finds it when it connects: takes a little of what is written, then breaks
+// off, with no answer, half of one, or one that goes on with noise.
+class FaultyPeer {
+ public:
+  FaultyPeer() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    REQUIRE(bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(fd_, 16) == 0);
+    REQUIRE(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    thread_ = std::thread([this] { run(); });
   }
-  stopping = true;
-  writes.join();
+  ~FaultyPeer() {
+    shutdown(fd_, SHUT_RDWR);
+    thread_.join();
+    close(fd_);
+  }
+  FaultyPeer(const FaultyPeer&) = delete;
+  FaultyPeer& operator=(const FaultyPeer&) = delete;
+
+  const std::string& url() const { return url_; }
+  int connections() const { return connections_; }
+  int posts() const { return posts_; }
+
+ private:
+  void run() {
+    for (int fd = 0; (fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0; connections_++) {
+      Connection from_server{Connection::Accepted{fd}};
+      if (from_server.receive_some().rfind("POST ", 0) == 0) posts_++;
+      const auto round = static_cast<unsigned>(connections_);
+      if (round % 3 == 1) from_server.send_text("HTTP/1.1 200 O");
+      if (round % 3 == 2) {
+        from_server.send_text("HTTP/1.1 200 OK\r\nX-Server-Version: 3.5.0\r\nX-Etcd-Cluster-ID: 7\r\n\r\n" +
+                              noise(3000, round));
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+      from_server.reset();
+    }
+  }
+
+  int fd_;
+  std::string url_;
+  std::atomic<int> connections_{0};
+  std::atomic<int> posts_{0};
+  std::thread thread_;
+};
+
+// The second member's streams, broken off while the server writes to them.
+inline void run_broken_streams(int port, const FaultyPeer& peer) {
+  size_t received = 0;
+  for (int round = 0; round < 60; round++) {
+    const bool is_message = round % 2 == 0;
+    Connection stream(port);
+    stream.send_text(
+        request(std::string("GET /raft/stream/") + (is_message ? "message" : "msgapp") + "/2", "", ""));
+    REQUIRE(stream.receive_some().find(" 200 ") != std::string::npos);
+    // Heartbeats come soon.
+    if (is_message) received += stream.receive_some().size();
+    stream.reset();
+  }
   REQUIRE(received > 0);
-  REQUIRE(RAFT_ChangeMember(host.handle, RAFT_MEMBER_REMOVE, 2, nullptr, kWaitMs, nullptr) == RAFT_OK);
+  REQUIRE(eventually([&] { return peer.connections() >= 30 && peer.posts() > 0; }));
 }
 
 inline void run_malformed_requests(int port, unsigned count) {
