@@ -65,8 +65,9 @@ function runChild(binding: NativeBinding): void {
   process.on('uncaughtException', (error) => {
     engine.fail(error);
   });
-  // A key press in a terminal goes to the host and to this process; only the host decides.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+  // What is sent to the host's process group comes here, too, be it by a key press in a terminal; only the host
+  // decides. Without a listener SIGUSR1 opens node's debugger, and says so on the host's standard error.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const)
     process.on(signal, () => undefined);
   // The host holds the other end and never writes: its hang-up is the host's end, however it came.
   const lifeline = new Socket({

@@ -84,7 +84,7 @@ void run_signals(Host& host) {
   // The group is this process and, in the process runtime, the engine's.
   REQUIRE(setpgid(0, 0) == 0);
   main_thread = gettid();
-  constexpr int kSignals[] = {SIGTERM, SIGINT, SIGUSR1};
+  constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
   for (const int signal : kSignals) {
     struct sigaction action {};
     action.sa_handler = on_signal;
