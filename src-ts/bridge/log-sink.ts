@@ -41,8 +41,12 @@ export class LogSink {
   }
 
   private send(level: number, line: string): boolean {
-    const oneLine = line.replace(/\s*[\r\n]+\s*/g, ' | ');
-    const text = encodeText(oneLine.slice(0, MAX_LINE_BYTES)).subarray(0, MAX_LINE_BYTES);
+    // What a stranger's answer holds must not steer the terminal that the host's log is read on.
+    const oneLine = line
+      .slice(0, MAX_LINE_BYTES)
+      .replace(/\s*[\r\n]+\s*/g, ' | ')
+      .replace(/\p{Cc}/gu, escapeCharacter);
+    const text = encodeText(oneLine).subarray(0, MAX_LINE_BYTES);
     const payload = new Uint8Array(8 + text.length);
     new DataView(payload.buffer).setInt32(0, level, true);
     payload.set(text, 8);
@@ -65,6 +69,10 @@ export class LogSink {
       error: at(LogLevel.ERROR),
     };
   }
+}
+
+function escapeCharacter(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 /** `file:line: ` of whoever called this function. */

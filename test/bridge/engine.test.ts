@@ -62,10 +62,10 @@ describe('the engine', () => {
     const logger = fixture.engine.log.logger('a/1: ');
     await fixture.controlEvents.next(RecordType.ENGINE_READY);
     logger.debug('hidden');
-    logger.info('first\nsecond');
+    logger.info('first\nsecond \u001b[31m\0 é');
     const line = await fixture.controlEvents.next(RecordType.LOG);
     expect(Buffer.from(line.payload).readInt32LE(0)).toBe(LogLevel.INFO);
-    expect(Buffer.from(line.payload).subarray(8).toString()).toBe('a/1: first | second');
+    expect(Buffer.from(line.payload).subarray(8).toString()).toBe('a/1: first | second \\x1b[31m\\x00 é');
     await fixture.control.send(RecordType.SET_LOG, 0, fields(LogLevel.DEBUG, 1));
     await until(() => fixture.binding.engineIsParked, 'the level is set');
     logger.debug('shown');
