@@ -1,6 +1,6 @@
 /** The two kinds of servers of a mixed cluster, and the client of both. Go and the example programs may be missing. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildDirectory } from '../scenario/figures.ts';
@@ -32,13 +32,16 @@ export function titled(title: string): string {
   return skipReason === null ? title : `${title} (skipped: ${skipReason})`;
 }
 
-/** Builds a Go program of test/interop; Go's cache makes the second time quick. */
+/** Builds a Go program of test/interop, unless that is done. Test files that run side by side may do so at once. */
 export function buildGo(name: string): string {
-  mkdirSync(binaries, { recursive: true });
+  const source = join(root, 'test', 'interop', name);
   const binary = join(binaries, name);
-  execFileSync('go', ['build', '-buildvcs=false', '-o', binary, '.'], {
-    cwd: join(root, 'test', 'interop', name),
-    stdio: 'pipe',
-  });
+  const changedAt = Math.max(...readdirSync(source).map((file) => statSync(join(source, file)).mtimeMs));
+  if (existsSync(binary) && statSync(binary).mtimeMs > changedAt) return binary;
+  mkdirSync(binaries, { recursive: true });
+  // In place at once: a program that is running cannot be written over.
+  const fresh = `${binary}.${process.pid}`;
+  execFileSync('go', ['build', '-buildvcs=false', '-o', fresh, '.'], { cwd: source, stdio: 'pipe' });
+  renameSync(fresh, binary);
   return binary;
 }
