@@ -27,9 +27,11 @@ function whyNotHere(): string | null {
 /** Why tests with etcd's code cannot run here, in one line; null when they can. */
 export const skipReason = whyNotHere();
 
-/** For the title of a suite: says what is missing. */
+/** The title of a suite; where it cannot run, that says why, and so does a line of output. */
 export function titled(title: string): string {
-  return skipReason === null ? title : `${title} (skipped: ${skipReason})`;
+  if (skipReason === null) return title;
+  console.warn(`${title}: skipped, for ${skipReason}`);
+  return `${title} (skipped: ${skipReason})`;
 }
 
 /** Builds a Go program of test/interop, unless that is done. Test files that run side by side may do so at once. */
