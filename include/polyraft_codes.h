@@ -98,7 +98,7 @@ enum RAFT_Event {
   RAFT_EVENT_ENGINE_DIED = 3,
   /** the engine runs again; the state machine continues after value, the host's applied index */
   RAFT_EVENT_ENGINE_RESTARTED = 4,
-  /** value is an index up to which the state machine has applied */
+  /** reserved, not sent by this version: RAFT_GetAppliedIndex tells how far the state machine is */
   RAFT_EVENT_APPLIED = 5,
   /** value is the id of the new leader, 0 when there is none */
   RAFT_EVENT_LEADER_CHANGED = 6,

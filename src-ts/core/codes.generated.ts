@@ -78,7 +78,7 @@ export const EventCode = {
   ENGINE_DIED: 3,
   /** the engine runs again; the state machine continues after value, the host's applied index */
   ENGINE_RESTARTED: 4,
-  /** value is an index up to which the state machine has applied */
+  /** reserved, not sent by this version: RAFT_GetAppliedIndex tells how far the state machine is */
   APPLIED: 5,
   /** value is the id of the new leader, 0 when there is none */
   LEADER_CHANGED: 6,
