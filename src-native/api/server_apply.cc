@@ -196,9 +196,11 @@ bool Server::apply_chunk(Channel& channel, const Record& record, LargePayload* l
     if (!record.has_more()) {
       *valid = true;
       if (large->skip) return true;
-      return record.type == protocol::kCOMMIT_LARGE
-                 ? apply_entry(channel, large->index, large->term, data, length)
-                 : restore(channel, large->index, large->term, data, length);
+      const bool goes_on = record.type == protocol::kCOMMIT_LARGE
+                               ? apply_entry(channel, large->index, large->term, data, length)
+                               : restore(channel, large->index, large->term, data, length);
+      if (goes_on) wake_applied_waiters();
+      return goes_on;
     }
     large->active = true;
     if (!large->skip && (large->data = static_cast<uint8_t*>(std::malloc(large->size))) == nullptr) {

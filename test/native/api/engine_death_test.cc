@@ -53,7 +53,7 @@ TEST(EngineDeath, HostIsToldAndGoesOn) {
     EXPECT_EQ(RAFT_ChangeMember(host.handle, RAFT_MEMBER_REMOVE, 99, nullptr, kWaitMs, nullptr),
               RAFT_ERR_ENGINE_DIED);
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
   ASSERT_EQ(engine_processes().size(), 1u);
   kill_engine();
   waits.join();
@@ -62,6 +62,10 @@ TEST(EngineDeath, HostIsToldAndGoesOn) {
   ASSERT_EQ(host.propose("after"), RAFT_OK) << RAFT_LastError();
   ASSERT_TRUE(eventually([&] { return outcomes.total == 1; }));
   EXPECT_EQ(outcomes.code(0), RAFT_ERR_UNKNOWN_OUTCOME);
+  ASSERT_TRUE(eventually([&] {
+    const std::lock_guard<std::mutex> lock(host.mutex);
+    return host.states.size() >= 3;
+  }));
   const std::lock_guard<std::mutex> lock(host.mutex);
   EXPECT_EQ(host.applied, (std::vector<std::pair<uint64_t, std::string>>{{1, "before"}, {2, "after"}}));
   ASSERT_EQ(host.events.size(), 2u);
