@@ -1,4 +1,4 @@
-# Host programs that are driven from outside: the scenarios' (build/test/scenario) and the benchmark's (build/bench).
+# Host programs that are driven from outside: the scenarios' (build/test/scenario), the C ABI's (build/test/abi) and the benchmark's (build/bench).
 
 function(polyraft_host name directory)
   add_executable(${name} ${ARGN})
@@ -20,6 +20,7 @@ endfunction()
 if(TARGET polyraft AND TARGET polyraft-examples)
   file(GLOB polyraft_scenario_host CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/scenario/host/*.c")
   polyraft_host(scenario_host test/scenario ${polyraft_scenario_host})
+  polyraft_host(abi_host test/abi "${CMAKE_SOURCE_DIR}/test/abi/host/abi_host.c")
   polyraft_host(bench_host bench "${CMAKE_SOURCE_DIR}/bench/host.c")
   polyraft_programs(demo-programs kv_server kv_client)
   polyraft_programs(bench-programs bench_host)
