@@ -71,6 +71,12 @@ enum RAFT_Error {
   RAFT_ERR_READ = 30,
   /** the URL cannot be used */
   RAFT_ERR_URL = 31,
+  /** this server is not the leader; nothing was done */
+  RAFT_ERR_NOT_LEADER = 32,
+  /** leadership was lost before the outcome was known; it may still take effect */
+  RAFT_ERR_LEADERSHIP_LOST = 33,
+  /** the host name has no IPv4 address */
+  RAFT_ERR_RESOLVE = 34,
 };
 
 /** Roles, as given to onStateChange. */

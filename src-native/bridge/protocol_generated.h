@@ -24,7 +24,7 @@ enum RecordType : uint16_t {
   kSNAPSHOT_REQUEST = 18,
   // host command: id of TAKE_SNAPSHOT; payload i32 result of getSnapshot, u32 reserved, then the bytes
   kSNAPSHOT_DATA = 19,
-  // host command: id request; payload u32 what (0 status, 1 peers, 2 metrics); REPLY with JSON or text
+  // host command: id request; payload u32 what (0 status, 1 peers, 2 metrics, 3 statistics with HashiCorp's keys, 4 contact); REPLY with JSON or text
   kSTATUS_REQUEST = 20,
   // host command: id request; payload u64 node id, then the bytes; REPLY with the peer's answer, or INVALID_ARGUMENT (own id), UNKNOWN_MEMBER, URL, CONNECT, READ
   kSEND_MESSAGE = 21,
@@ -38,9 +38,13 @@ enum RecordType : uint16_t {
   kTRANSFER_LEADER = 25,
   // host command: id request; payload u32 kind (0 safe, 1 lease); REPLY with payload u64 index
   kREAD_INDEX = 26,
-  // engine apply ring: payload u64 first_index, u64 term, u32 count, u32 reserved, then for each entry u32 length, u32 kind (0 for the host, 1 not for the host: empty or membership), data padded to 8
+  // host submit ring: id sequence; payload u64 offset from ARENA_AT, u64 length of a proposal that lies in the arena. Not in chunks. With the flag TIMED it counts only while its ticket stands
+  kPROPOSE_SHARED = 27,
+  // host command: id request; payload u32 operation (0 add, 1 remove), u32 port, host name. REPLY with payload u64 index once applied
+  kPEER_CHANGE = 28,
+  // engine apply ring: payload u64 first_index, u64 term, u32 count, u32 reserved, then for each entry u32 length, u32 kind (bit 0: not for the host, being empty or a membership change; bit 1: u64 sequence of this host's proposal follows, before the data), data padded to 8
   kCOMMIT_BATCH = 48,
-  // engine apply ring, in chunks: payload u64 index, u64 term, then the data of one entry
+  // engine apply ring, in chunks: payload u64 index, u64 term, then the data of one entry; id is the sequence of this host's proposal when outcomes come with entries, else 0
   kCOMMIT_LARGE = 49,
   // engine apply ring, in chunks: payload u64 index, u64 term, then the state machine's bytes
   kRESTORE_SNAPSHOT = 50,
@@ -69,6 +73,8 @@ enum RecordFlag : uint16_t {
   kMORE = 2,
   // continues the payload of the record before
   kCONTINUATION = 4,
+  // PROPOSE_SHARED: the engine takes it only if it can set the ticket of its sequence to 0 from the generation in it
+  kTIMED = 8,
 };
 
 // Byte offsets and sizes of the region.
@@ -97,7 +103,7 @@ inline constexpr uint32_t kRING_CONSUMER_PARKED = 128u;
 // u32: 1 while the producer waits for room. A consumer publishes the head, fences, and when it reads 1 here stores 0 and wakes: the engine by futex wake of this word, the host by the doorbell (always rung then)
 inline constexpr uint32_t kRING_PRODUCER_WAITING = 192u;
 inline constexpr uint32_t kREGION_MAGIC = 1347570754u;
-inline constexpr uint32_t kPROTOCOL_VERSION = 1u;
+inline constexpr uint32_t kPROTOCOL_VERSION = 2u;
 inline constexpr uint32_t kREGION_HEADER_BYTES = 4096u;
 inline constexpr uint32_t kREGION_MAGIC_AT = 0u;
 inline constexpr uint32_t kREGION_VERSION_AT = 4u;
@@ -128,6 +134,11 @@ inline constexpr uint32_t kSLOT_SUBMIT_RING_AT = 2101760u;
 inline constexpr uint32_t kSLOT_SUBMIT_RING_BYTES = 4194304u;
 inline constexpr uint32_t kSLOT_APPLY_RING_AT = 6296320u;
 inline constexpr uint32_t kSLOT_APPLY_RING_BYTES = 8388608u;
+// only where the host shares one: the arena, mapped behind the slots. First the tickets, u32 each, then memory for proposals
+inline constexpr uint32_t kARENA_AT = 1077936128u;
+// ticket i belongs to sequences whose lowest TICKET_INDEX_BITS bits are i; the bits above are the generation, never 0. The host stores the generation before it submits with TIMED, and takes back what has waited too long by setting it to 0
+inline constexpr uint32_t kARENA_TICKETS_BYTES = 4194304u;
+inline constexpr uint32_t kTICKET_INDEX_BITS = 20u;
 
 struct ErrorText {
   int code;
@@ -168,6 +179,9 @@ inline constexpr ErrorText kErrorTexts[] = {
     {29, "CONNECT", "the peer cannot be reached"},
     {30, "READ", "the peer closed the connection or answered with an error"},
     {31, "URL", "the URL cannot be used"},
+    {32, "NOT_LEADER", "this server is not the leader; nothing was done"},
+    {33, "LEADERSHIP_LOST", "leadership was lost before the outcome was known; it may still take effect"},
+    {34, "RESOLVE", "the host name has no IPv4 address"},
 };
 
 }  // namespace polyraft::protocol

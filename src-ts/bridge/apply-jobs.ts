@@ -23,6 +23,7 @@ class ChunkedPayload {
   private readonly region: Region;
   private readonly ring: RingWriter;
   private readonly type: number;
+  private readonly id: number;
   private readonly index: number;
   private readonly term: number;
   private readonly total: number;
@@ -33,6 +34,7 @@ class ChunkedPayload {
     region: Region,
     ring: RingWriter,
     type: number,
+    id: number,
     index: number,
     term: number,
     dataBytes: number,
@@ -40,6 +42,7 @@ class ChunkedPayload {
     this.region = region;
     this.ring = ring;
     this.type = type;
+    this.id = id;
     this.index = index;
     this.term = term;
     this.total = LARGE_HEADER_BYTES + dataBytes;
@@ -67,7 +70,7 @@ class ChunkedPayload {
     this.region.bytes.set(data.subarray(from, from + taken), at + header);
     const flags =
       (this.done > 0 ? RecordFlag.CONTINUATION : 0) | (this.done + length < this.total ? RecordFlag.MORE : 0);
-    this.ring.publish(this.type, flags, 0, this.total);
+    this.ring.publish(this.type, flags, this.id, this.total);
     this.done += length;
     return taken;
   }
@@ -79,9 +82,24 @@ export class LargeEntryJob implements ApplyJob {
   private readonly data: Uint8Array;
   private used = 0;
 
-  /** Keeps `data`, which is the log's and does not change. */
-  constructor(region: Region, ring: RingWriter, index: number, term: number, data: Uint8Array) {
-    this.payload = new ChunkedPayload(region, ring, RecordType.COMMIT_LARGE, index, term, data.length);
+  /** Keeps `data`, which is the log's and does not change. `sequence`: the host's own proposal, 0 when it is not. */
+  constructor(
+    region: Region,
+    ring: RingWriter,
+    sequence: number,
+    index: number,
+    term: number,
+    data: Uint8Array,
+  ) {
+    this.payload = new ChunkedPayload(
+      region,
+      ring,
+      RecordType.COMMIT_LARGE,
+      sequence,
+      index,
+      term,
+      data.length,
+    );
     this.data = data;
   }
 
@@ -165,7 +183,7 @@ export class RestoreJob implements ApplyJob {
     dataBytes: number,
     onPiece: () => void,
   ) {
-    this.payload = new ChunkedPayload(region, ring, RecordType.RESTORE_SNAPSHOT, index, term, dataBytes);
+    this.payload = new ChunkedPayload(region, ring, RecordType.RESTORE_SNAPSHOT, 0, index, term, dataBytes);
     this.index = index;
     this.dataBytes = dataBytes;
     this.onPiece = onPiece;

@@ -1,6 +1,7 @@
 import type { EntryBatch } from '../core/entry-batch.ts';
 import { EntryType } from '../core/entry-batch.ts';
 import type { SnapshotChunks } from '../server/api.ts';
+import type { OwnSequences } from '../server/own-proposals.ts';
 import { type ApplyJob, LargeEntryJob, RequestJob, RestoreJob } from './apply-jobs.ts';
 import { RecordType } from './protocol.generated.ts';
 import type { Region } from './region.ts';
@@ -9,6 +10,10 @@ import type { RingWriter } from './ring-writer.ts';
 
 const BATCH_HEADER_BYTES = 24;
 const ENTRY_HEADER_BYTES = 8;
+const SEQUENCE_BYTES = 8;
+/** Bits of an entry's kind. */
+const NOT_FOR_HOST = 1;
+const HAS_SEQUENCE = 2;
 /** Up to this size a loop copies quicker than a call that needs a view. */
 const LOOP_COPY_BYTES = 32;
 
@@ -34,25 +39,33 @@ export class ApplyWriter {
   }
 
   /** Returns how many entries were taken, from the front; fewer than there are when there is no room. */
-  apply(batch: EntryBatch): number {
+  apply(batch: EntryBatch, own: OwnSequences | null = null): number {
     if (this.closed !== null) return 0;
     this.pump();
     let taken = 0;
     while (taken < batch.count) {
-      const needed = BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES + align(batch.dataSize(taken));
+      const sequence = own?.sequenceOf(batch.firstIndex + taken, batch.term) ?? -1;
+      const needed = BATCH_HEADER_BYTES + entryBytes(batch.dataSize(taken), sequence);
       if (this.jobs.length > 0) {
         this.refusedBytes = Math.min(needed, this.ring.chunkBytes);
         break;
       }
       if (needed > this.ring.chunkBytes) {
         this.jobs.push(
-          new LargeEntryJob(this.region, this.ring, batch.firstIndex + taken, batch.term, batch.data(taken)),
+          new LargeEntryJob(
+            this.region,
+            this.ring,
+            Math.max(sequence, 0),
+            batch.firstIndex + taken,
+            batch.term,
+            batch.data(taken),
+          ),
         );
         taken++;
         this.pump();
         continue;
       }
-      const count = this.writeRecord(batch, taken);
+      const count = this.writeRecord(batch, taken, own);
       taken += count;
       if (count === 0 && !this.ring.awaitRoom(needed)) {
         this.refusedBytes = needed;
@@ -63,12 +76,13 @@ export class ApplyWriter {
   }
 
   /** As many entries from `from` on as one record holds now. */
-  private writeRecord(batch: EntryBatch, from: number): number {
+  private writeRecord(batch: EntryBatch, from: number, own: OwnSequences | null): number {
     const room = this.ring.available();
     let length = BATCH_HEADER_BYTES;
     let count = 0;
     while (from + count < batch.count) {
-      const needed = ENTRY_HEADER_BYTES + align(batch.dataSize(from + count));
+      const sequence = own === null ? -1 : own.sequenceOf(batch.firstIndex + from + count, batch.term);
+      const needed = entryBytes(batch.dataSize(from + count), sequence);
       if (length + needed > room) break;
       length += needed;
       count++;
@@ -88,8 +102,15 @@ export class ApplyWriter {
       const dataEnd = batch.end(i);
       const size = dataEnd - dataStart;
       words[at >>> 2] = size;
-      words[(at + 4) >>> 2] = size === 0 || batch.type(i) !== EntryType.Normal ? 1 : 0;
+      const sequence = own === null ? -1 : own.sequenceOf(batch.firstIndex + i, batch.term);
+      words[(at + 4) >>> 2] =
+        (size === 0 || batch.type(i) !== EntryType.Normal ? NOT_FOR_HOST : 0) |
+        (sequence < 0 ? 0 : HAS_SEQUENCE);
       at += ENTRY_HEADER_BYTES;
+      if (sequence >= 0) {
+        this.region.setU64(at, sequence);
+        at += SEQUENCE_BYTES;
+      }
       if (size <= LOOP_COPY_BYTES) for (let j = 0; j < size; j++) bytes[at + j] = source[dataStart + j]!;
       else bytes.set(source.subarray(dataStart, dataEnd), at);
       at += align(size);
@@ -150,4 +171,8 @@ export class ApplyWriter {
     this.refusedBytes = 0;
     for (const job of this.jobs.splice(0)) job.abandon(error);
   }
+}
+
+function entryBytes(dataBytes: number, sequence: number): number {
+  return ENTRY_HEADER_BYTES + (sequence < 0 ? 0 : SEQUENCE_BYTES) + align(dataBytes);
 }

@@ -7,10 +7,15 @@ import {
   sendMessage,
   transferLeadership,
 } from '../facade/easyraft.ts';
+import { changePeer, contact, statistics } from '../facade/libraft.ts';
 import { ServerError, type RaftServer } from '../server/api.ts';
 import { encodeText, encodeU64, PayloadReader } from './payload.ts';
 import { RecordType } from './protocol.generated.ts';
+import type { SharedCounts } from './submit-drain.ts';
 
+/** STATUS_REQUEST, beyond the facade of easyraft. */
+const REPORT_STATISTICS = 3;
+const REPORT_CONTACT = 4;
 const NOTHING = new Uint8Array(0);
 
 /** Commands that are answered by REPLY. */
@@ -22,6 +27,7 @@ export function isRequest(type: number): boolean {
     case RecordType.SEND_MESSAGE:
     case RecordType.TRANSFER_LEADER:
     case RecordType.READ_INDEX:
+    case RecordType.PEER_CHANGE:
       return true;
     default:
       return false;
@@ -29,7 +35,12 @@ export function isRequest(type: number): boolean {
 }
 
 /** Carries out one request; resolves to the data of its reply. A payload that is too short throws BridgeError. */
-export async function runRequest(server: RaftServer, type: number, payload: Uint8Array): Promise<Uint8Array> {
+export async function runRequest(
+  server: RaftServer,
+  type: number,
+  payload: Uint8Array,
+  shared: SharedCounts,
+): Promise<Uint8Array> {
   const reader = new PayloadReader(payload);
   switch (type) {
     case RecordType.MEMBER_CHANGE: {
@@ -41,7 +52,7 @@ export async function runRequest(server: RaftServer, type: number, payload: Uint
     case RecordType.SNAPSHOT_REQUEST:
       return encodeU64(await saveSnapshot(server));
     case RecordType.STATUS_REQUEST:
-      return encodeText(report(server, reader.u32()));
+      return encodeText(statusReport(server, reader.u32(), shared));
     case RecordType.SEND_MESSAGE: {
       const to = reader.u64();
       return sendMessage(server, to, reader.rest());
@@ -51,9 +62,19 @@ export async function runRequest(server: RaftServer, type: number, payload: Uint
       return NOTHING;
     case RecordType.READ_INDEX:
       return encodeU64(await readIndex(server, reader.u32()));
+    case RecordType.PEER_CHANGE: {
+      const operation = reader.u32();
+      const port = reader.u32();
+      return encodeU64(await changePeer(server, operation, reader.text(), port));
+    }
     default:
       throw new ServerError(ErrorCode.INTERNAL, `record type ${type} is no request`);
   }
+}
+
+function statusReport(server: RaftServer, what: number, shared: SharedCounts): string {
+  if (what === REPORT_STATISTICS) return statistics(server, shared);
+  return what === REPORT_CONTACT ? contact(server) : report(server, what);
 }
 
 /** Code and text of whatever was thrown. */

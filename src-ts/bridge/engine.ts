@@ -1,7 +1,7 @@
 import { ErrorCode, EventCode, LogLevel } from '../core/codes.generated.ts';
 import { nodeIdToHex } from '../core/node-id.ts';
 import type { Logger } from '../core/api.ts';
-import { parseConfig } from '../facade/config/parse-config.ts';
+import { parseInterfaceConfig } from '../facade/interface-config.ts';
 import { ServerError, type RaftServer, type ServerConfig, type StateMachinePort } from '../server/api.ts';
 import type { BridgeBinding } from '../storage/native-binding.ts';
 import { ChunkAssembler } from './chunk-assembler.ts';
@@ -179,7 +179,7 @@ export class Engine implements SlotOwner {
       const inUse = this.slots.get(index);
       if (index >= MAX_SERVERS || (inUse !== undefined && !inUse.isGone))
         throw new ServerError(ErrorCode.INTERNAL, `slot ${index} is not free`);
-      const { config, warnings } = parseConfig(text);
+      const { config, warnings } = await parseInterfaceConfig(text);
       const logger = this.log.logger(`${config.clusterId.toString(16)}/${nodeIdToHex(config.id)}: `);
       for (const warning of warnings) logger.warning(warning);
       slot = new Slot(this.region, index, config.maxProposalBytes, this);

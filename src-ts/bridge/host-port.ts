@@ -9,6 +9,7 @@ import {
   type SnapshotChunks,
   type StateMachinePort,
 } from '../server/api.ts';
+import type { OwnSequences } from '../server/own-proposals.ts';
 import { ApplyWriter } from './apply-writer.ts';
 import type { EventWriter } from './event-writer.ts';
 import { encodeU64, eventPayload, outcomesPayload, OUTCOME_BYTES } from './payload.ts';
@@ -55,8 +56,8 @@ export class HostPort implements StateMachinePort {
     this.schedule = schedule;
   }
 
-  apply(batch: EntryBatch): number {
-    return this.applies.apply(batch);
+  apply(batch: EntryBatch, own: OwnSequences | null = null): number {
+    return this.applies.apply(batch, own);
   }
 
   /** Goes on with what waits for room in the apply ring; true when the server should hand over entries again. */

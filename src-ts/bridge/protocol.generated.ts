@@ -17,7 +17,7 @@ export const RecordType = {
   SNAPSHOT_REQUEST: 18,
   /** host command: id of TAKE_SNAPSHOT; payload i32 result of getSnapshot, u32 reserved, then the bytes */
   SNAPSHOT_DATA: 19,
-  /** host command: id request; payload u32 what (0 status, 1 peers, 2 metrics); REPLY with JSON or text */
+  /** host command: id request; payload u32 what (0 status, 1 peers, 2 metrics, 3 statistics with HashiCorp's keys, 4 contact); REPLY with JSON or text */
   STATUS_REQUEST: 20,
   /** host command: id request; payload u64 node id, then the bytes; REPLY with the peer's answer, or INVALID_ARGUMENT (own id), UNKNOWN_MEMBER, URL, CONNECT, READ */
   SEND_MESSAGE: 21,
@@ -31,9 +31,13 @@ export const RecordType = {
   TRANSFER_LEADER: 25,
   /** host command: id request; payload u32 kind (0 safe, 1 lease); REPLY with payload u64 index */
   READ_INDEX: 26,
-  /** engine apply ring: payload u64 first_index, u64 term, u32 count, u32 reserved, then for each entry u32 length, u32 kind (0 for the host, 1 not for the host: empty or membership), data padded to 8 */
+  /** host submit ring: id sequence; payload u64 offset from ARENA_AT, u64 length of a proposal that lies in the arena. Not in chunks. With the flag TIMED it counts only while its ticket stands */
+  PROPOSE_SHARED: 27,
+  /** host command: id request; payload u32 operation (0 add, 1 remove), u32 port, host name. REPLY with payload u64 index once applied */
+  PEER_CHANGE: 28,
+  /** engine apply ring: payload u64 first_index, u64 term, u32 count, u32 reserved, then for each entry u32 length, u32 kind (bit 0: not for the host, being empty or a membership change; bit 1: u64 sequence of this host's proposal follows, before the data), data padded to 8 */
   COMMIT_BATCH: 48,
-  /** engine apply ring, in chunks: payload u64 index, u64 term, then the data of one entry */
+  /** engine apply ring, in chunks: payload u64 index, u64 term, then the data of one entry; id is the sequence of this host's proposal when outcomes come with entries, else 0 */
   COMMIT_LARGE: 49,
   /** engine apply ring, in chunks: payload u64 index, u64 term, then the state machine's bytes */
   RESTORE_SNAPSHOT: 50,
@@ -64,6 +68,8 @@ export const RecordFlag = {
   MORE: 2,
   /** continues the payload of the record before */
   CONTINUATION: 4,
+  /** PROPOSE_SHARED: the engine takes it only if it can set the ticket of its sequence to 0 from the generation in it */
+  TIMED: 8,
 } as const;
 export type RecordFlag = (typeof RecordFlag)[keyof typeof RecordFlag];
 
@@ -93,7 +99,7 @@ export const RING_CONSUMER_PARKED = 128;
 /** u32: 1 while the producer waits for room. A consumer publishes the head, fences, and when it reads 1 here stores 0 and wakes: the engine by futex wake of this word, the host by the doorbell (always rung then) */
 export const RING_PRODUCER_WAITING = 192;
 export const REGION_MAGIC = 1347570754;
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const REGION_HEADER_BYTES = 4096;
 export const REGION_MAGIC_AT = 0;
 export const REGION_VERSION_AT = 4;
@@ -124,3 +130,8 @@ export const SLOT_SUBMIT_RING_AT = 2101760;
 export const SLOT_SUBMIT_RING_BYTES = 4194304;
 export const SLOT_APPLY_RING_AT = 6296320;
 export const SLOT_APPLY_RING_BYTES = 8388608;
+/** only where the host shares one: the arena, mapped behind the slots. First the tickets, u32 each, then memory for proposals */
+export const ARENA_AT = 1077936128;
+/** ticket i belongs to sequences whose lowest TICKET_INDEX_BITS bits are i; the bits above are the generation, never 0. The host stores the generation before it submits with TIMED, and takes back what has waited too long by setting it to 0 */
+export const ARENA_TICKETS_BYTES = 4194304;
+export const TICKET_INDEX_BITS = 20;

@@ -182,7 +182,7 @@ export class Slot {
   }
 
   private answer(server: RaftServer, type: number, id: number, payload: Uint8Array): void {
-    runRequest(server, type, payload).then(
+    runRequest(server, type, payload, this.submits.shared).then(
       (data) => {
         this.reply(id, ErrorCode.OK, data);
       },

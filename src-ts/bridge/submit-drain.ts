@@ -1,19 +1,34 @@
 import type { Proposals } from '../core/entry-batch.ts';
-import { RecordFlag, RecordType } from './protocol.generated.ts';
+import {
+  ARENA_AT,
+  ARENA_TICKETS_BYTES,
+  RecordFlag,
+  RecordType,
+  TICKET_INDEX_BITS,
+} from './protocol.generated.ts';
 import type { Region } from './region.ts';
 import type { RingReader } from './ring-reader.ts';
 
 /** Proposals handed over at a time. */
 const MAX_COUNT = 16_384;
+/** Bytes in the arena handed over at a time, after which it is asked again whether more is taken. */
+const MAX_SHARED_BYTES = 2 * 1024 * 1024;
+const TICKETS = 2 ** TICKET_INDEX_BITS;
 
 export interface ProposalTarget {
   readonly acceptsProposals: boolean;
   propose(proposals: Proposals, sequences: Float64Array): void;
 }
 
+/** Proposals that the core encoded from the host's own memory. */
+export interface SharedCounts {
+  proposals: number;
+  bytes: number;
+}
+
 /**
  * Takes proposals out of the submit ring: all that are there become one batch that still lies in the ring, so that the
- * only copy is the one that the core makes when it encodes the entries.
+ * only copy is the one that the core makes when it encodes the entries. Proposals in the arena lie there until then.
  */
 export class SubmitDrain {
   private readonly region: Region;
@@ -23,6 +38,8 @@ export class SubmitDrain {
   private readonly ends = new Uint32Array(MAX_COUNT);
   private readonly sequences = new Float64Array(MAX_COUNT);
   private count = 0;
+  private sharedBytes = 0;
+  readonly shared: SharedCounts = { proposals: 0, bytes: 0 };
   /** A proposal that comes in chunks. */
   private large: Uint8Array | null = null;
   private largeUsed = 0;
@@ -43,6 +60,10 @@ export class SubmitDrain {
     while (target.acceptsProposals && this.reader.next()) {
       worked = true;
       const { reader } = this;
+      if (reader.type === RecordType.PROPOSE_SHARED) {
+        this.addShared(target);
+        continue;
+      }
       if (reader.type !== RecordType.PROPOSE) throw reader.broken(`record type ${reader.type}`);
       if (reader.continues || reader.hasMore) this.addChunk(target);
       else {
@@ -57,6 +78,33 @@ export class SubmitDrain {
     return worked;
   }
 
+  private addShared(target: ProposalTarget): void {
+    const { reader, region } = this;
+    if (reader.length !== 16 || reader.hasMore || reader.continues)
+      throw reader.broken(`a proposal in the arena, told in ${reader.length} bytes`);
+    const start = ARENA_AT + region.u64(reader.dataAt);
+    const length = region.u64(reader.dataAt + 8);
+    if (start < ARENA_AT + ARENA_TICKETS_BYTES || start + length > region.bytes.length)
+      throw reader.broken(`a proposal of ${length} bytes outside of the arena`);
+    if (!this.isStillWanted()) return;
+    this.shared.proposals++;
+    this.shared.bytes += length;
+    this.sharedBytes += length;
+    this.starts[this.count] = start;
+    this.ends[this.count] = start + length;
+    this.sequences[this.count++] = this.wanted();
+    if (this.count === MAX_COUNT || this.sharedBytes >= MAX_SHARED_BYTES) this.hand(target);
+  }
+
+  /** The host has not taken it back: from here on it cannot. */
+  private isStillWanted(): boolean {
+    const { flags, id } = this.reader;
+    if ((flags & RecordFlag.TIMED) === 0) return true;
+    const generation = Math.floor(id / TICKETS);
+    const word = (ARENA_AT >>> 2) + (id % TICKETS);
+    return Atomics.compareExchange(this.region.words, word, generation, 0) === generation;
+  }
+
   private wanted(): number {
     return (this.reader.flags & RecordFlag.WANT_COMPLETION) !== 0 ? this.reader.id : -1;
   }
@@ -65,6 +113,7 @@ export class SubmitDrain {
     const { count } = this;
     if (count > 0) {
       this.count = 0;
+      this.sharedBytes = 0;
       target.propose(
         {
           count,

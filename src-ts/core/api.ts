@@ -61,6 +61,8 @@ export interface CoreConfig {
   /** Bytes in flight to one follower; 0 is no limit. */
   readonly maxInflightBytes?: number;
   readonly checkQuorum?: boolean;
+  /** Ticks without contact to a quorum before a leader steps down, heartbeatTick < it <= electionTick; absent: electionTick. */
+  readonly quorumTick?: number;
   readonly preVote?: boolean;
   readonly readOnlyOption?: 'safe' | 'lease-based';
   readonly disableProposalForwarding?: boolean;

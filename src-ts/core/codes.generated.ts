@@ -65,6 +65,12 @@ export const ErrorCode = {
   READ: 30,
   /** the URL cannot be used */
   URL: 31,
+  /** this server is not the leader; nothing was done */
+  NOT_LEADER: 32,
+  /** leadership was lost before the outcome was known; it may still take effect */
+  LEADERSHIP_LOST: 33,
+  /** the host name has no IPv4 address */
+  RESOLVE: 34,
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
@@ -136,4 +142,7 @@ export const ERROR_TEXT: Readonly<Record<number, string>> = {
   29: "the peer cannot be reached",
   30: "the peer closed the connection or answered with an error",
   31: "the URL cannot be used",
+  32: "this server is not the leader; nothing was done",
+  33: "leadership was lost before the outcome was known; it may still take effect",
+  34: "the host name has no IPv4 address",
 };

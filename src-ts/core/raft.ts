@@ -54,6 +54,8 @@ export class Raft {
   uncommittedSize = 0;
   readonly maxUncommittedSize: number;
   electionElapsed = 0;
+  /** Leader, with quorumTick: ticks since the quorum was looked at. */
+  quorumElapsed = 0;
   heartbeatElapsed = 0;
   randomizedElectionTimeout = 0;
   readOnly: ReadOnly;
@@ -256,6 +258,7 @@ export class Raft {
     }
     this.lead = NONE;
     this.electionElapsed = 0;
+    this.quorumElapsed = 0;
     this.heartbeatElapsed = 0;
     this.randomizedElectionTimeout = this.config.electionTick + this.config.random(this.config.electionTick);
     this.leadTransferee = NONE;

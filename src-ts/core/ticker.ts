@@ -21,9 +21,14 @@ function tickElection(raft: Raft): void {
 function tickLeader(raft: Raft): void {
   raft.heartbeatElapsed++;
   raft.electionElapsed++;
-  if (raft.electionElapsed >= raft.config.electionTick) {
-    raft.electionElapsed = 0;
+  const { quorumTick } = raft.config;
+  if (quorumTick !== undefined && ++raft.quorumElapsed >= quorumTick) {
+    raft.quorumElapsed = 0;
     if (raft.config.checkQuorum === true) handleCheckQuorum(raft);
+  }
+  if (isLeader(raft) && raft.electionElapsed >= raft.config.electionTick) {
+    raft.electionElapsed = 0;
+    if (quorumTick === undefined && raft.config.checkQuorum === true) handleCheckQuorum(raft);
     // A transfer that has not ended within an election timeout is given up.
     if (isLeader(raft)) raft.leadTransferee = NONE;
   }

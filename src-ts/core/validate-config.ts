@@ -19,6 +19,12 @@ export function validateConfig(config: CoreConfig): void {
     `electionTick (${electionTick}) must be a whole number above heartbeatTick (${heartbeatTick})`,
   );
   need(maxInflightMsgs > 0, 'maxInflightMsgs must be above 0');
+  const { quorumTick } = config;
+  need(
+    quorumTick === undefined ||
+      (Number.isInteger(quorumTick) && quorumTick > heartbeatTick && quorumTick <= electionTick),
+    `quorumTick (${quorumTick}) must be above heartbeatTick (${heartbeatTick}), and no more than electionTick (${electionTick})`,
+  );
   needSize('maxSizePerMsg', config.maxSizePerMsg);
   needSize('maxCommittedSizePerReady', config.maxCommittedSizePerReady);
   needSize('maxUncommittedEntriesSize', config.maxUncommittedEntriesSize);

@@ -10,6 +10,7 @@ import type { StateType } from '../core/types.ts';
 import type { Disk } from '../storage/disk.ts';
 import type { StorageBinding } from '../storage/native-binding.ts';
 import type { Transport, TransportEvents } from '../transport/types.ts';
+import type { OwnSequences } from './own-proposals.ts';
 
 export interface PeerConfig {
   readonly id: NodeId;
@@ -47,6 +48,19 @@ export interface ServerConfig {
    * check-quorum everywhere; refused without it.
    */
   readonly leaseReads?: boolean;
+  /**
+   * Nothing is forwarded: on any other member than the leader proposals, membership changes and reads end as NOT_LEADER,
+   * and what a leader has not committed when it ceases to lead ends as LEADERSHIP_LOST.
+   */
+  readonly leaderOnly?: boolean;
+  /** The host learns that its proposal is committed from the entry itself, which comes with the proposal's number. */
+  readonly outcomesWithEntries?: boolean;
+  /** Least time between snapshots that snapCount triggers; absent: none. */
+  readonly snapshotIntervalMs?: number;
+  /** Ticks without contact to a quorum before a leader steps down; absent: electionTick. Needs checkQuorum. */
+  readonly quorumTick?: number;
+  /** An id that was removed may be added again, and a removed member waits for that after a restart. */
+  readonly reusableIds?: boolean;
 }
 
 /** Timers and time; the simulator hands in a virtual one. Times in milliseconds, monotonic. */
@@ -94,7 +108,8 @@ export interface Outcome {
   readonly term: number;
   /**
    * OK: committed at (index, term). REJECTED, BUSY, TOO_LARGE, REMOVED, STOPPED: it will not take effect.
-   * UNKNOWN_OUTCOME: it was in a log (or on its way to a leader) and may still take effect.
+   * NOT_LEADER (with leaderOnly): nor will this.
+   * LEADERSHIP_LOST (with leaderOnly), UNKNOWN_OUTCOME: it was in a log (or on its way to a leader) and may still take effect.
    */
   readonly code: ErrorCode;
 }
@@ -104,9 +119,10 @@ export interface StateMachinePort {
   /**
    * Hands over committed, durable entries in log order. Returns how many were taken (from the front): fewer than
    * batch.count when the host has no room, in which case `RaftServer.hostHasRoom` is called later. Entries that are not
-   * Normal, and empty ones, are counted but not shown to the host.
+   * Normal, and empty ones, are counted but not shown to the host. `own` (with outcomesWithEntries) has the numbers of the
+   * host's own proposals among them: handed over is their outcome.
    */
-  apply(batch: EntryBatch): number;
+  apply(batch: EntryBatch, own?: OwnSequences | null): number;
   /** The index up to which the host has applied, now. */
   appliedIndex(): number;
   /** Replaces the host's state; in order with `apply`. Resolves when handed over (not when the host is done). */
@@ -146,6 +162,27 @@ export class ServerError extends Error {
   }
 }
 
+/** What a facade may report in its own words. */
+export interface ServerFacts {
+  readonly state: StateType;
+  readonly isMember: boolean;
+  readonly term: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly committed: number;
+  readonly handedIndex: number;
+  readonly hostAppliedIndex: number;
+  readonly snapshotIndex: number;
+  readonly snapshotTerm: number;
+  readonly otherVoters: number;
+  /** URL of the leader; null when none is known. */
+  readonly leaderUrl: string | null;
+  /** Since the leader was last heard of; 0 when this node leads, -1 when none was heard of. */
+  readonly leaderContactMs: number;
+  /** Proposals that were copied because they had to wait in the engine. */
+  readonly copiedProposals: number;
+}
+
 export type MemberOperation = 'add' | 'remove' | 'update' | 'add-learner' | 'promote';
 
 export interface RaftServer {
@@ -178,6 +215,7 @@ export interface RaftServer {
   /** JSON text of RAFT_GetStatus and RAFT_GetPeersStatus. */
   statusJson(): string;
   peersJson(): string;
+  facts(): ServerFacts;
   /**
    * Ends pending work, syncs, closes: what was never proposed and all requests end with STOPPED, proposals that may
    * still be committed with UNKNOWN_OUTCOME. With handOver, a leader first tries to pass leadership on (for an election

@@ -2,6 +2,7 @@
 import { EntryType, type EntryBatch } from '../core/entry-batch.ts';
 import type { ConfState, Message } from '../core/types.ts';
 import type { StateMachinePort } from './api.ts';
+import type { OwnProposals } from './own-proposals.ts';
 
 export interface ApplyTarget {
   /** Applies the configuration entry; resolves once the membership is durable and the core has taken it. */
@@ -31,6 +32,7 @@ type Item =
 export class ApplyQueue {
   private readonly port: StateMachinePort;
   private readonly target: ApplyTarget;
+  private readonly own: OwnProposals | null;
   private readonly items: Item[] = [];
   /** A configuration entry or a restore is under way. */
   private busy = false;
@@ -55,8 +57,10 @@ export class ApplyQueue {
       readonly term: number;
       readonly confState: ConfState;
     },
+    own: OwnProposals | null = null,
   ) {
     this.port = port;
+    this.own = own;
     this.target = target;
     this.handedIndex = start.handedIndex;
     this.handedTerm = start.term;
@@ -109,6 +113,7 @@ export class ApplyQueue {
         if (this.ended) return;
         this.busy = false;
         this.items.shift();
+        this.own?.superseded(restore.index);
         this.handedIndex = restore.index;
         this.processedIndex = restore.index;
         this.handedTerm = restore.term;
@@ -189,7 +194,7 @@ export class ApplyQueue {
   private give(batch: EntryBatch, from: number, upTo: number): boolean {
     let next = Math.max(from, this.handedIndex + 1);
     while (next <= upTo) {
-      const taken = this.port.apply(batch.slice(next, upTo + 1));
+      const taken = this.port.apply(batch.slice(next, upTo + 1), this.own);
       if (taken > 0) {
         next += taken;
         this.handed(next - 1, batch.term);
@@ -200,6 +205,7 @@ export class ApplyQueue {
   }
 
   private handed(index: number, term: number): void {
+    this.own?.handed(index);
     this.handedIndex = index;
     this.handedTerm = term;
     if (this.configuredIndex <= index) this.handedConfState = this.configuredState;

@@ -24,6 +24,7 @@ export function createNode(
     maxInflightMsgs: config.maxInflightMsgs,
     maxInflightBytes: Math.max(INFLIGHT_BYTES, config.maxSizePerMsg),
     checkQuorum: config.checkQuorum,
+    ...(config.quorumTick === undefined ? {} : { quorumTick: config.quorumTick }),
     preVote: config.preVote,
     random: environment.random,
     logger: environment.logger,

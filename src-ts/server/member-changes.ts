@@ -15,6 +15,10 @@ export interface ChangeTarget {
    * way to the leader; `no-leader`: try again later.
    */
   propose(change: ConfChange): { readonly index: number; readonly term: number } | 'forwarded' | 'no-leader';
+  /** Whether a change must be asked for elsewhere, or not at all. */
+  readonly isBarred: boolean;
+  /** Whether an id that was removed may be added again. */
+  readonly reusableIds: boolean;
 }
 
 interface PendingChange {
@@ -89,7 +93,8 @@ export class MemberChanges {
         'another membership change of this server is not finished yet',
       );
     }
-    const { membership } = this.target;
+    const { membership, isBarred } = this.target;
+    if (isBarred) return new ServerError(ErrorCode.NOT_LEADER, 'this server is not the leader');
     if (membership.members.size === 0) {
       return new ServerError(
         ErrorCode.NO_LEADER,
@@ -101,7 +106,7 @@ export class MemberChanges {
     if (id === 0) return new ServerError(ErrorCode.INVALID_ARGUMENT, 'a member id must not be 0');
     if (operation === 'add' || operation === 'add-learner') {
       if (member !== undefined) return new ServerError(ErrorCode.DUPLICATE_MEMBER, `${name} exists already`);
-      if (membership.removed.has(id)) {
+      if (membership.removed.has(id) && !this.target.reusableIds) {
         return new ServerError(
           ErrorCode.REJECTED,
           `${name} has been removed; a removed id cannot be used again`,

@@ -3,8 +3,8 @@ import { ErrorCode } from '../core/codes.generated.ts';
 import type { Proposals } from '../core/entry-batch.ts';
 import { WAITING_BYTES, WAITING_CHUNKS } from './limits.ts';
 
-/** `done`: proposed, the outcome (if wanted) is tracked; the others: not now. */
-export type ProposeResult = 'done' | 'no-leader' | 'no-room';
+/** `done`: proposed, the outcome (if wanted) is tracked; `not-leader`: not here, with leaderOnly; the others: not now. */
+export type ProposeResult = 'done' | 'not-leader' | 'no-leader' | 'no-room';
 
 export interface ProposeTarget {
   /** Tries to propose; keeps `sequences` (when wanted) but nothing of `proposals`. */
@@ -26,6 +26,8 @@ export class ProposalIntake {
   private readonly maxProposalBytes: number;
   private readonly chunks: Chunk[] = [];
   private waitingBytes = 0;
+  /** Proposals that had to wait, and were copied for that. */
+  copied = 0;
 
   constructor(target: ProposeTarget, maxProposalBytes: number) {
     this.target = target;
@@ -52,11 +54,19 @@ export class ProposalIntake {
       this.refuse(sequences, ErrorCode.TOO_LARGE);
       return;
     }
-    if (this.chunks.length === 0 && this.target.propose(given, sequences, bytes) === 'done') return;
+    if (this.chunks.length === 0) {
+      const result = this.target.propose(given, sequences, bytes);
+      if (result === 'done') return;
+      if (result === 'not-leader') {
+        this.refuse(sequences, ErrorCode.NOT_LEADER);
+        return;
+      }
+    }
     if (!this.hasRoom) {
       this.refuse(sequences, ErrorCode.BUSY);
       return;
     }
+    this.copied += given.count;
     this.chunks.push({ proposals: copyOf(given, bytes), sequences, bytes, deadline });
     this.waitingBytes += bytes;
   }
@@ -82,8 +92,8 @@ export class ProposalIntake {
       const result = this.target.propose(chunk.proposals, chunk.sequences, chunk.bytes);
       if (result !== 'done') {
         // Order is kept: what is behind a chunk that waits, waits, too. Waiting for room has an end of its own.
-        if (chunk.deadline > now || result === 'no-room') break;
-        this.refuse(chunk.sequences, ErrorCode.REJECTED);
+        if (result !== 'not-leader' && (chunk.deadline > now || result === 'no-room')) break;
+        this.refuse(chunk.sequences, result === 'not-leader' ? ErrorCode.NOT_LEADER : ErrorCode.REJECTED);
       }
       this.waitingBytes -= chunk.bytes;
       handled++;

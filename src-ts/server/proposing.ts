@@ -21,6 +21,7 @@ import {
   UNDECIDED_ELECTIONS,
 } from './limits.ts';
 import { OutcomeTracker, type CommittedLog } from './outcome-tracker.ts';
+import { OwnProposals } from './own-proposals.ts';
 import type { ProposeResult } from './proposal-intake.ts';
 import { isDropped } from './step-error.ts';
 
@@ -41,6 +42,8 @@ export class Proposing {
   private readonly target: ProposingTarget;
   private readonly tracker: OutcomeTracker;
   private readonly forwards: ForwardTable;
+  /** With outcomesWithEntries: proposals whose outcome comes with their entry. */
+  readonly own: OwnProposals | null;
   private outcomes: Outcome[] = [];
   private readonly answers = new Map<NodeId, ForwardedOutcome[]>();
   /** Proposed in this turn, and not yet part of a Ready. */
@@ -53,6 +56,13 @@ export class Proposing {
     this.tracker = new OutcomeTracker({ local, forwarded: this.decidedForwarded.bind(this) });
     const { random } = engine.environment;
     this.forwards = new ForwardTable(random(2 ** 30) * 2 ** 22 + 1, local);
+    const { outcomesWithEntries } = engine.config;
+    this.own =
+      outcomesWithEntries === true
+        ? new OwnProposals((sequence, code) => {
+            this.outcomes.push({ sequence, index: 0, term: 0, code });
+          })
+        : null;
   }
 
   /** False when this turn has had its share, or the leader has not answered what was forwarded. */
@@ -66,7 +76,8 @@ export class Proposing {
   }
 
   propose(proposals: Proposals, sequences: Float64Array | null, bytes: number): ProposeResult {
-    const { node } = this.engine;
+    const { node, config } = this.engine;
+    if (config.leaderOnly === true && node.state !== StateType.Leader) return 'not-leader';
     if (node.lead === 0) return 'no-leader';
     if (!this.hasRoom) return 'no-room';
     return node.state === StateType.Leader
@@ -78,8 +89,12 @@ export class Proposing {
     if (!this.target.hasRoom()) return 'no-room';
     const { node } = this.engine;
     const firstIndex = node.lastIndex + 1;
-    if (!this.accepted(() => node.propose(proposals))) return 'no-leader';
-    if (sequences !== null) this.tracker.trackLocal(firstIndex, node.term, sequences);
+    if (!this.accepted(() => node.propose(proposals)))
+      return this.engine.config.leaderOnly === true ? 'not-leader' : 'no-leader';
+    if (sequences !== null) {
+      if (this.own !== null && proposals.types === null) this.own.track(firstIndex, node.term, sequences);
+      else this.tracker.trackLocal(firstIndex, node.term, sequences);
+    }
     this.turnBytes += bytes;
     this.engine.schedule();
     return 'done';
@@ -196,6 +211,11 @@ export class Proposing {
     if (this.tracker.size > 0) this.tracker.settle(this.target.committedLog);
   }
 
+  /** This node has ceased to lead. */
+  leadershipLost(): void {
+    this.own?.leadershipLost(this.engine.node.committed);
+  }
+
   leaderChanged(lead: NodeId): void {
     const { environment, electionMs } = this.engine;
     this.forwards.leaderChanged(lead, environment.clock.now() + FORWARD_BLIND_ELECTIONS * electionMs);
@@ -211,6 +231,7 @@ export class Proposing {
   /** What may or may not be committed later ends as unknown. */
   endAll(): void {
     this.tracker.endAll(ErrorCode.UNKNOWN_OUTCOME);
+    this.own?.endAll(ErrorCode.UNKNOWN_OUTCOME);
     this.forwards.endAll(ErrorCode.UNKNOWN_OUTCOME);
   }
 

@@ -10,6 +10,7 @@ import {
   ServerError,
   type MemberOperation,
   type RaftServer,
+  type ServerFacts,
   type ServerConfig,
   type ServerEnvironment,
   type StateMachinePort,
@@ -22,6 +23,7 @@ import { ROOM_POLL_MS, WAIT_FOR_LEADER_ELECTIONS } from './limits.ts';
 import type { MembershipStore } from './membership-store.ts';
 import { buildRooms, type Hub, type Rooms } from './rooms.ts';
 import type { StableLog } from './stable-log.ts';
+import { serverFacts } from './facts.ts';
 import { peersJson, statusJson } from './status.ts';
 import { isDropped, isIgnorable } from './step-error.ts';
 import { Ticker } from './ticker.ts';
@@ -100,7 +102,7 @@ export class Server implements RaftServer, Hub {
       this.rooms.installer.restore(snapshotFile);
     }
     this.armPurge();
-    if (this.members.current.removed.has(this.config.id)) {
+    if (this.config.reusableIds !== true && this.members.current.removed.has(this.config.id)) {
       this.rooms.removal.applied(this.members.current.index);
       return;
     }
@@ -300,8 +302,15 @@ export class Server implements RaftServer, Hub {
   async readIndex(kind: 'safe' | 'lease'): Promise<number> {
     const refusal = this.refusal();
     if (refusal !== null) throw refusal;
+    const { node, config } = this;
+    const { term } = node;
+    if (config.leaderOnly === true && node.state !== StateType.Leader)
+      throw new ServerError(ErrorCode.NOT_LEADER, 'this server is not the leader');
     this.schedule();
-    return await this.rooms.reads.read(kind);
+    const index = await this.rooms.reads.read(kind);
+    if (config.leaderOnly === true && (node.state !== StateType.Leader || node.term !== term))
+      throw new ServerError(ErrorCode.LEADERSHIP_LOST, 'this server has ceased to lead');
+    return index;
   }
 
   async sendHostMessage(to: NodeId, body: Uint8Array): Promise<Uint8Array> {
@@ -331,6 +340,10 @@ export class Server implements RaftServer, Hub {
 
   peersJson(): string {
     return peersJson(this);
+  }
+
+  facts(): ServerFacts {
+    return serverFacts(this, this.rooms, this.failure === null && this.phase !== 'removed');
   }
 
   private armPurge(): void {

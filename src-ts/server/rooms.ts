@@ -1,11 +1,13 @@
 /** Builds the rooms of one server and connects them. */
 import type { RaftNode } from '../core/api.ts';
+import { ErrorCode } from '../core/codes.generated.ts';
 import { StateType, type Message } from '../core/types.ts';
 import type { OpenedStorage } from '../storage/open-storage.ts';
 import type { Transport } from '../transport/types.ts';
 import { AppendQueue } from './append-queue.ts';
 import { ApplyQueue } from './apply-queue.ts';
 import type { BootState } from './boot.ts';
+import { ServerError } from './api.ts';
 import { Configuration } from './configuration.ts';
 import { createNode, transportPeers } from './create-node.ts';
 import type { Engine } from './engine.ts';
@@ -130,6 +132,10 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
         return members.current;
       },
       propose: (change) => proposing.proposeChange(change),
+      get isBarred() {
+        return config.leaderOnly === true && node.state !== StateType.Leader;
+      },
+      reusableIds: config.reusableIds === true,
     },
     Math.max(CHANGE_LEAST_MS, CHANGE_ELECTIONS * electionMs),
     random(2 ** 30) * 2 ** 20 + 1,
@@ -154,6 +160,7 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     port,
     { configure: (batch, position) => configuration.apply(batch, position), deliver, failed },
     applyStart(log, start),
+    proposing.own,
   );
   const reads = new ReadRequests(
     clock,
@@ -175,9 +182,18 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     { waitMs: READ_ELECTIONS * electionMs, retryMs: electionMs / 2, leaseMs: leaseMs(hub) },
     random(2 ** 30),
   );
-  const reporter = new Reporter(port, (lead) => {
-    proposing.leaderChanged(lead);
-    leadership.leaderChanged(lead);
+  const reporter = new Reporter(port, {
+    leadershipLost: () => {
+      proposing.leadershipLost();
+      if (config.leaderOnly !== true) return;
+      const error = new ServerError(ErrorCode.LEADERSHIP_LOST, 'this server has ceased to lead');
+      changes.end(error);
+      reads.end(error);
+    },
+    leaderChanged: (lead) => {
+      proposing.leaderChanged(lead);
+      leadership.leaderChanged(lead);
+    },
   });
   const receiver = new SnapshotReceiver(storage.snapshots, logger, {
     accepts: (message) => message.term >= node.term && hub.phase === 'running',

@@ -12,6 +12,10 @@ export class SnapshotShelf {
     return this.newest?.metadata.index ?? 0;
   }
 
+  get newestTerm(): number {
+    return this.newest?.metadata.term ?? 0;
+  }
+
   /** Ignores a file that is older than both that are kept. */
   add(file: SnapshotFile): void {
     const others = this.files.filter((known) => known.metadata.index !== file.metadata.index);

@@ -28,23 +28,30 @@ export class Snapshots implements SnapshotTarget {
   private readonly fatalError: (error: unknown, doing: string) => void;
   /** Log bytes behind the newest snapshot. */
   private readonly behind: LedgerCursor;
+  /** When the last snapshot was saved, or this server began. */
+  private lastAt: number;
 
   constructor(engine: Engine, parts: SnapshotParts, fatalError: (error: unknown, doing: string) => void) {
     this.engine = engine;
     this.parts = parts;
     this.fatalError = fatalError;
     this.behind = parts.log.ledger.cursor();
+    this.lastAt = this.now();
   }
 
   /** Takes a snapshot if snap_count says so, or if the log has grown large. */
   check(taker: SnapshotTaker): void {
-    const { manualSnap, snapCount } = this.engine.config;
+    const { manualSnap, snapCount, snapshotIntervalMs = 0 } = this.engine.config;
     if (manualSnap || snapCount === 0 || taker.busy || !this.parts.applies.isCaughtUp) return;
     const newest = this.parts.shelf.newestIndex;
     const applied = this.engine.port.appliedIndex();
     const bytes = this.behind.bytesBeyond(newest);
-    if (applied - newest >= snapCount || (bytes >= SNAPSHOT_LOG_BYTES && applied > newest))
-      taker.takeIfIdle();
+    const isDue = applied - newest >= snapCount && this.now() - this.lastAt >= snapshotIntervalMs;
+    if (isDue || (bytes >= SNAPSHOT_LOG_BYTES && applied > newest)) taker.takeIfIdle();
+  }
+
+  private now(): number {
+    return this.engine.environment.clock.now();
   }
 
   label(): SnapshotMetadata {
@@ -65,6 +72,7 @@ export class Snapshots implements SnapshotTarget {
     appends.flushCommit();
     await wal.saveSnapshot({ index, term, confState });
     if (index <= shelf.newestIndex || this.engine.phase === 'ended') return;
+    this.lastAt = this.now();
     const before = shelf.newestIndex;
     shelf.add(file);
     log.snapshotSaved(file.metadata, this.compactTo(index));

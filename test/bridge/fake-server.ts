@@ -1,7 +1,13 @@
 // A server without raft: it records what the bridge asks of it, and answers at once.
 import type { Proposals } from '../../src-ts/core/entry-batch.ts';
 import type { NodeId } from '../../src-ts/core/node-id.ts';
-import type { MemberOperation, RaftServer, ServerConfig, StateMachinePort } from '../../src-ts/server/api.ts';
+import type {
+  MemberOperation,
+  RaftServer,
+  ServerConfig,
+  ServerFacts,
+  StateMachinePort,
+} from '../../src-ts/server/api.ts';
 
 export class FakeServer implements RaftServer {
   readonly config: ServerConfig;
@@ -52,6 +58,25 @@ export class FakeServer implements RaftServer {
   async transferLeadership(to: NodeId): Promise<void> {
     this.calls.push(`transfer ${to}`);
     await this.answer();
+  }
+
+  facts(): ServerFacts {
+    return {
+      state: 2,
+      isMember: true,
+      term: 2,
+      lastIndex: 9,
+      lastTerm: 2,
+      committed: 8,
+      handedIndex: 7,
+      hostAppliedIndex: 6,
+      snapshotIndex: 5,
+      snapshotTerm: 1,
+      otherVoters: 2,
+      leaderUrl: 'http://127.0.0.1:9001',
+      leaderContactMs: 0,
+      copiedProposals: 0,
+    };
   }
 
   readIndex(kind: 'safe' | 'lease'): Promise<number> {
