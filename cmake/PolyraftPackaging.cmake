@@ -9,6 +9,7 @@ install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_IN
 file(RELATIVE_PATH POLYRAFT_PREFIX_FROM_PKGCONFIG "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 string(REGEX REPLACE "/$" "" POLYRAFT_PREFIX_FROM_PKGCONFIG "${POLYRAFT_PREFIX_FROM_PKGCONFIG}")
 configure_file("${CMAKE_SOURCE_DIR}/cmake/polyraft.pc.in" "${CMAKE_BINARY_DIR}/polyraft.pc" @ONLY)
+configure_file("${CMAKE_SOURCE_DIR}/cmake/polyraft-libraft.pc.in" "${CMAKE_BINARY_DIR}/polyraft-libraft.pc" @ONLY)
 configure_package_config_file("${CMAKE_SOURCE_DIR}/cmake/polyraftConfig.cmake.in"
   "${CMAKE_BINARY_DIR}/polyraftConfig.cmake" INSTALL_DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/polyraft")
 write_basic_package_version_file("${CMAKE_BINARY_DIR}/polyraftConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
@@ -20,6 +21,10 @@ if(TARGET polyraft)
   install(FILES "${CMAKE_BINARY_DIR}/polyraft.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
   install(FILES "${CMAKE_BINARY_DIR}/polyraftConfig.cmake" "${CMAKE_BINARY_DIR}/polyraftConfigVersion.cmake"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/polyraft")
+endif()
+if(TARGET polyraft-libraft)
+  install(TARGETS polyraft-libraft EXPORT polyraftTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(FILES "${CMAKE_BINARY_DIR}/polyraft-libraft.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 endif()
 if(TARGET polyraft-engine)
   install(FILES "${POLYRAFT_PRIVATE_DIR}/engine.cjs" DESTINATION "${CMAKE_INSTALL_LIBDIR}/polyraft")

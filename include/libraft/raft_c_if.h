@@ -202,7 +202,7 @@ typedef void* raft_future;
  * alloc_raft_buffer and stay unchanged until the future has ended. 1 byte to 64 MiB (else RAFT_E_INVALID_OP).
  * They are not copied before the engine encodes them into its log batch. timeout_ns: how long it may take to
  * hand the command to the engine, which takes fewer than it is offered when it cannot commit (0: no limit);
- * the call itself waits when the queue of 65,536 commands is full, up to that time.
+ * the call itself waits when the queue (some ten thousand commands) is full, up to that time.
  *
  * The future ends once the command is committed and apply has returned here. Errors: NOT_LEADER,
  * LEADERSHIP_LOST, SHUTDOWN, ENQUEUE_TIMEOUT, INVALID_ADDRESS, INVALID_OP, IN_SHUTDOWN, OTHER.

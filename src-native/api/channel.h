@@ -13,7 +13,7 @@
 
 namespace polyraft {
 
-class Channel {
+class Channel : public std::enable_shared_from_this<Channel> {
  public:
   // Bound of a payload of the event ring that comes in chunks: replies and messages.
   static constexpr uint64_t kEventPayloadBytesMax = uint64_t{256} << 20;

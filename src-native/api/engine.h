@@ -37,6 +37,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const bridge::Region& region() const { return region_; }
   const bridge::Doorbell& doorbell() const { return doorbell_; }
   bool is_dead() const { return dead_.load(std::memory_order_seq_cst); }
+  // The engine's process; -1 when it is this one.
+  pid_t process_id() const { return runtime_->process_id(); }
   bool can_restart() const { return runtime_->can_restart(); }
   // The engine's own version text.
   std::string version() const;
@@ -52,6 +54,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // A ring holds nonsense: the engine is ended, as if it had died.
   void report_broken(const char* ring);
+  // Ends the engine at once; its death is reported like any other.
+  void end() { runtime_->kill(); }
   // Waits until the threads of a dead engine have ended.
   void join();
 

@@ -78,6 +78,8 @@ int EngineHost::start_engine(std::shared_ptr<Engine>* engine, std::string* error
     const std::lock_guard<std::mutex> lock(mutex_);
     request.node_path = node_path_;
     request.working_directory = working_directory_;
+    request.arena_fd = arena_fd_;
+    request.arena_bytes = arena_bytes_;
     epoch = ++epoch_;
   }
   std::unique_ptr<runtime::Runtime> runtime = make_runtime_();
@@ -107,6 +109,27 @@ void EngineHost::remove(const Server* server) {
       servers_.end());
 }
 
+void EngineHost::end_engine() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (state_ == State::kRunning) {
+    ending_ = true;
+    engine_->end();
+  }
+  changed_.wait(lock, [this] { return state_ == State::kIdle || state_ == State::kOver; });
+  ending_ = false;
+}
+
+pid_t EngineHost::process_id() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return engine_ != nullptr && !engine_->is_dead() ? engine_->process_id() : -1;
+}
+
+void EngineHost::share_arena(int fd, uint64_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  arena_fd_ = fd;
+  arena_bytes_ = bytes;
+}
+
 void EngineHost::set_log(int level, bool debug) {
   std::shared_ptr<Engine> engine;
   {
@@ -131,8 +154,8 @@ void EngineHost::run_supervisor() {
 }
 
 void EngineHost::handle_death(const std::string& reason) {
-  POLYRAFT_LOG(RAFT_LOG_ERROR, std::string("the ") + name_ + " engine ended: " + reason);
   std::unique_lock<std::mutex> lock(mutex_);
+  if (!ending_) POLYRAFT_LOG(RAFT_LOG_ERROR, std::string("the ") + name_ + " engine ended: " + reason);
   std::shared_ptr<Engine> old = std::move(engine_);
   engine_ = nullptr;
   std::vector<std::shared_ptr<Server>> servers = servers_;

@@ -34,6 +34,12 @@ class EngineHost {
   void add(const std::shared_ptr<Server>& server);
   void remove(const Server* server);
   void set_log(int level, bool debug);
+  // Memory that engines started from now on share with this process; it must outlive them.
+  void share_arena(int fd, uint64_t bytes);
+  // Ends an engine that has no servers; waits until it is gone. Nothing when none runs.
+  void end_engine();
+  // The process of the engine that runs now; -1 when there is none, or it is this one.
+  pid_t process_id();
 
   // An engine that dies more often than this is not started again.
   static constexpr size_t kRestartsMax = 60;
@@ -62,11 +68,15 @@ class EngineHost {
   std::string over_reason_;
   std::string node_path_;
   std::string working_directory_;
+  int arena_fd_ = -1;
+  uint64_t arena_bytes_ = 0;
   uint32_t epoch_ = 0;
   std::shared_ptr<Engine> engine_;
   bridge::Clock::time_point started_at_{};
   bool supervised_ = false;
   bool death_pending_ = false;
+  // The engine is being ended on purpose.
+  bool ending_ = false;
   std::string death_reason_;
   std::vector<std::shared_ptr<Server>> servers_;
 

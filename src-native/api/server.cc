@@ -220,6 +220,54 @@ int Server::push_proposal(const void* data, uint64_t size, const Deadline& deadl
   }
 }
 
+int Server::propose_shared(uint64_t sequence, uint64_t offset, uint64_t size, uint16_t flags,
+                           const Deadline& deadline) {
+  const uint64_t fixed[2] = {offset, size};
+  const Payload payload{fixed, sizeof fixed, nullptr, 0};
+  const Deadline limit = on_callback_thread() ? Deadline(bridge::Clock::now()) : deadline;
+  const auto begin = [this, sequence](uint64_t* id) {
+    *id = sequence;
+    settings_.extension->proposal_sent(sequence);
+    return true;
+  };
+  for (;;) {
+    const int open = check_open();
+    if (open != RAFT_OK) return open;
+    const std::shared_ptr<Channel> channel = wait_channel(limit);
+    if (channel == nullptr) return check_open() != RAFT_OK ? check_open() : RAFT_ERR_BUSY;
+    // One record, so that a proposal is in the ring or not.
+    const Push pushed =
+        channel->submits.push(protocol::kPROPOSE_SHARED, flags | protocol::kWANT_COMPLETION, payload,
+                              Chunks::kTogether, limit, &closed_for_proposals_, begin, [](uint64_t) {});
+    if (pushed == Push::kOk) return RAFT_OK;
+    if (pushed == Push::kFull) return RAFT_ERR_BUSY;
+  }
+}
+
+int Server::request_async(uint16_t type, const Payload& payload, const Deadline& deadline,
+                          Waiter::Answered answered) {
+  const int open = check_open();
+  if (open != RAFT_OK) return open;
+  const Deadline limit = on_callback_thread() ? Deadline(bridge::Clock::now()) : deadline;
+  const std::shared_ptr<Channel> channel = wait_channel(limit);
+  if (channel == nullptr) return check_open() != RAFT_OK ? check_open() : RAFT_ERR_BUSY;
+  auto waiter = std::make_unique<Waiter>();
+  waiter->answered = std::move(answered);
+  uint64_t id = 0;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_.load(std::memory_order_seq_cst)) return RAFT_ERR_STOPPED;
+    // Its table's from here on.
+    id = requests_.add(waiter.release());
+  }
+  const Push pushed = channel->commands.push(type, id, payload, Chunks::kInterleaved, limit, &stopping_);
+  if (pushed == Push::kOk) return RAFT_OK;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  // Else somebody has ended it.
+  const std::unique_ptr<Waiter> left(requests_.take(id));
+  return left == nullptr ? RAFT_OK : pushed == Push::kFull ? RAFT_ERR_BUSY : RAFT_ERR_ENGINE_DIED;
+}
+
 int Server::propose(const void* data, uint64_t size, const Deadline& deadline, RAFT_Completion completion,
                     void* user) {
   const Deadline limit = on_callback_thread() ? Deadline(bridge::Clock::now()) : deadline;
@@ -340,6 +388,7 @@ void Server::engine_died(const std::shared_ptr<Engine>& engine, const std::strin
   const std::lock_guard<std::mutex> lock(mutex_);
   requests_.finish_all(RAFT_ERR_ENGINE_DIED);
   finish_proposals(RAFT_ERR_UNKNOWN_OUTCOME, false);
+  if (settings_.extension != nullptr) settings_.extension->engine_died();
   // Without an engine this node leads nothing.
   if (last_state_ != -1) handle_state(STATE_FOLLOWER);
   handle_event(RAFT_EVENT_ENGINE_DIED, 0, reason);

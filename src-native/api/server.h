@@ -14,6 +14,7 @@
 #include "api/engine_host.h"
 #include "api/errors.h"
 #include "api/event_queue.h"
+#include "api/server_extension.h"
 #include "api/waiter.h"
 #include "bridge/assembler.h"
 #include "polyraft.h"
@@ -31,6 +32,8 @@ struct ServerSettings {
   uint64_t applied_index = 0;
   uint64_t max_proposal_bytes = 0;
   EngineHost* host = nullptr;
+  // In the place of `callbacks`; outlives the server.
+  ServerExtension* extension = nullptr;
 };
 
 class Server : public std::enable_shared_from_this<Server> {
@@ -51,6 +54,12 @@ class Server : public std::enable_shared_from_this<Server> {
   // Sends a command and waits for its reply: the reply's code, with the data that follows it.
   int request(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline,
               std::string* reply);
+  // Proposes what lies in the arena, with a sequence of the extension's own; `flags` of the record. A code.
+  int propose_shared(uint64_t sequence, uint64_t offset, uint64_t size, uint16_t flags,
+                     const bridge::Deadline& deadline);
+  // Sends a command; `answered` gets its reply, once, on any thread, unless a code other than OK is returned.
+  int request_async(uint16_t type, const bridge::Payload& payload, const bridge::Deadline& deadline,
+                    Waiter::Answered answered);
   // Sends a command whose reply nobody waits for.
   int submit(uint16_t type, const bridge::Payload& payload);
   // Waits until an index is applied.
@@ -70,6 +79,7 @@ class Server : public std::enable_shared_from_this<Server> {
 
  private:
   struct LargePayload;
+  class ChannelAnswer;
 
   // --- server.cc: life, proposals, requests
   int create_in(const std::shared_ptr<Engine>& engine, uint32_t flags, std::string* error);
@@ -92,7 +102,12 @@ class Server : public std::enable_shared_from_this<Server> {
   bool apply_record(Channel& channel, const bridge::Record& record, LargePayload* large, bool* valid);
   bool apply_batch(Channel& channel, const bridge::Record& record, bool* valid);
   bool apply_chunk(Channel& channel, const bridge::Record& record, LargePayload* large, bool* valid);
-  bool apply_entry(Channel& channel, uint64_t index, uint64_t term, const uint8_t* data, uint64_t size);
+  // `sequence`: of a proposal of this host, where outcomes come with entries; 0: none.
+  bool apply_entry(Channel& channel, uint64_t sequence, uint64_t index, uint64_t term, const uint8_t* data,
+                   uint64_t size);
+  std::shared_ptr<SnapshotAnswer> answer_to(Channel& channel, uint64_t id);
+  static void reset(LargePayload* large);
+  bool restore_chunk(Channel& channel, const bridge::Record& record, LargePayload* large, bool* valid);
   bool restore(Channel& channel, uint64_t index, uint64_t term, const uint8_t* data, uint64_t size);
   bool take_snapshot(Channel& channel, const bridge::Record& record);
   void fail_apply(Channel& channel, uint64_t index, int code, uint32_t which, const std::string& reason);
@@ -142,6 +157,16 @@ class Server : public std::enable_shared_from_this<Server> {
   std::condition_variable channel_changed_;
   // Null while there is no engine. Guarded by channel_mutex_.
   std::shared_ptr<Channel> channel_;
+
+  // A snapshot that comes in pieces; the apply thread's.
+  struct Restoring {
+    bool active = false;
+    bool skip = false;
+    uint64_t index = 0;
+    uint64_t size = 0;
+    uint64_t used = 0;
+  };
+  Restoring restoring_;
 
   HostThread apply_thread_;
   HostThread event_thread_;

@@ -21,6 +21,9 @@ constexpr uint32_t kWhichApply = 0;
 constexpr uint32_t kWhichRestore = 1;
 constexpr uint32_t kBatchHeaderBytes = 24;
 constexpr uint32_t kEntryHeaderBytes = 8;
+// Bits of an entry's kind.
+constexpr uint32_t kNotForHost = 1;
+constexpr uint32_t kHasSequence = 2;
 constexpr uint32_t kLargeHeaderBytes = 16;
 
 template <typename Integer>
@@ -56,6 +59,10 @@ struct Server::LargePayload {
   uint64_t size = 0;
   uint64_t used = 0;
 };
+
+void Server::reset(LargePayload* large) {
+  large->reset();
+}
 
 void Server::run_apply() {
   std::shared_ptr<Channel> channel;
@@ -114,8 +121,10 @@ bool Server::apply_record(Channel& channel, const Record& record, LargePayload* 
     case protocol::kCOMMIT_BATCH:
       large->reset();
       return apply_batch(channel, record, valid);
-    case protocol::kCOMMIT_LARGE:
     case protocol::kRESTORE_SNAPSHOT:
+      if (settings_.extension != nullptr) return restore_chunk(channel, record, large, valid);
+      [[fallthrough]];
+    case protocol::kCOMMIT_LARGE:
       return apply_chunk(channel, record, large, valid);
     case protocol::kTAKE_SNAPSHOT:
       large->reset();
@@ -139,8 +148,15 @@ bool Server::apply_batch(Channel& channel, const Record& record, bool* valid) {
     const auto size = read<uint32_t>(record.data + at);
     const auto kind = read<uint32_t>(record.data + at + 4);
     at += kEntryHeaderBytes;
+    if (kind > (kNotForHost | kHasSequence)) return true;
+    uint64_t sequence = 0;
+    if ((kind & kHasSequence) != 0) {
+      if (at + sizeof sequence > record.length) return true;
+      sequence = read<uint64_t>(record.data + at);
+      at += sizeof sequence;
+    }
     // The padding of the last entry may be missing.
-    if (kind > 1 || size > record.length - at) return true;
+    if (size > record.length - at) return true;
     const uint64_t index = first_index + entry;
     const uint64_t applied = applied_.load(std::memory_order_relaxed);
     if (index > applied) {
@@ -149,8 +165,10 @@ bool Server::apply_batch(Channel& channel, const Record& record, bool* valid) {
                    "entry " + std::to_string(index) + " came after entry " + std::to_string(applied));
         return false;
       }
-      if (kind == 0) {
-        if (!apply_entry(channel, index, term, record.data + at, size)) return false;
+      if ((kind & kNotForHost) == 0) {
+        if (!apply_entry(channel, sequence, index, term, record.data + at, size)) return false;
+      } else if (sequence != 0) {
+        if (!apply_entry(channel, sequence, index, term, nullptr, 0)) return false;
       } else {
         publish_applied(channel, index);
       }
@@ -163,10 +181,16 @@ bool Server::apply_batch(Channel& channel, const Record& record, bool* valid) {
   return true;
 }
 
-bool Server::apply_entry(Channel& channel, uint64_t index, uint64_t term, const uint8_t* data,
-                         uint64_t size) {
+bool Server::apply_entry(Channel& channel, uint64_t sequence, uint64_t index, uint64_t term,
+                         const uint8_t* data, uint64_t size) {
   const RAFT_Callbacks& callbacks = settings_.callbacks;
-  if (callbacks.apply != nullptr) {
+  if (settings_.extension != nullptr) {
+    const int code = settings_.extension->apply(sequence, index, term, data, size);
+    if (code != 0) {
+      fail_apply(channel, index, code, kWhichApply, "applying entry " + std::to_string(index) + " failed");
+      return false;
+    }
+  } else if (callbacks.apply != nullptr) {
     const int code =
         call_host("apply", [&] { return callbacks.apply(settings_.context, index, term, data, size); });
     if (code != 0) {
@@ -197,7 +221,7 @@ bool Server::apply_chunk(Channel& channel, const Record& record, LargePayload* l
       *valid = true;
       if (large->skip) return true;
       const bool goes_on = record.type == protocol::kCOMMIT_LARGE
-                               ? apply_entry(channel, large->index, large->term, data, length)
+                               ? apply_entry(channel, record.id, large->index, large->term, data, length)
                                : restore(channel, large->index, large->term, data, length);
       if (goes_on) wake_applied_waiters();
       return goes_on;
@@ -224,9 +248,10 @@ bool Server::apply_chunk(Channel& channel, const Record& record, LargePayload* l
     return true;
   }
   const bool goes_on =
-      large->skip || (large->type == protocol::kCOMMIT_LARGE
-                          ? apply_entry(channel, large->index, large->term, large->data, large->size)
-                          : restore(channel, large->index, large->term, large->data, large->size));
+      large->skip ||
+      (large->type == protocol::kCOMMIT_LARGE
+           ? apply_entry(channel, record.id, large->index, large->term, large->data, large->size)
+           : restore(channel, large->index, large->term, large->data, large->size));
   large->reset();
   if (goes_on) wake_applied_waiters();
   return goes_on;
@@ -251,6 +276,16 @@ bool Server::restore(Channel& channel, uint64_t index, uint64_t term, const uint
 bool Server::take_snapshot(Channel& channel, const Record& record) {
   const RAFT_Callbacks& callbacks = settings_.callbacks;
   const auto index = read<uint64_t>(record.data);
+  if (settings_.extension != nullptr) {
+    const std::shared_ptr<SnapshotAnswer> answer = answer_to(channel, record.id);
+    // As below.
+    if (index != applied_.load(std::memory_order_relaxed)) {
+      answer->refuse(RAFT_ERR_BUSY);
+    } else {
+      settings_.extension->take_snapshot(index, answer);
+    }
+    return true;
+  }
   void* data = nullptr;
   uint64_t size = 0;
   int code = RAFT_OK;

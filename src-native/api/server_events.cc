@@ -175,6 +175,10 @@ bool Server::handle_completions(const uint8_t* payload, uint64_t bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (uint32_t each = 0; each < count; each++) {
     const uint8_t* at = payload + kHeaderBytes + each * kOneBytes;
+    if (settings_.extension != nullptr) {
+      settings_.extension->proposal_ended(read<uint64_t>(at), read<int32_t>(at + 24));
+      continue;
+    }
     PendingProposal pending;
     // Not pending: it ended another way before (a stop, a timeout).
     if (!completions_.take(read<uint64_t>(at), &pending)) continue;
@@ -248,6 +252,10 @@ void Server::handle_reply(uint64_t id, const uint8_t* payload, uint64_t bytes) {
 void Server::handle_state(int state) {
   if (state == last_state_) return;
   last_state_ = state;
+  if (settings_.extension != nullptr) {
+    settings_.extension->state_changed(state);
+    return;
+  }
   Event event;
   event.kind = Event::Kind::kState;
   event.code = state;
@@ -265,6 +273,10 @@ void Server::handle_event(uint32_t code, uint64_t value, std::string text) {
     requests_.finish_all(RAFT_ERR_STOPPED, delete_request_);
     finish_applied_waiters(RAFT_ERR_STOPPED);
     if (known) return;
+  }
+  if (settings_.extension != nullptr) {
+    settings_.extension->event(static_cast<int>(code), value, text);
+    return;
   }
   Event event;
   event.code = static_cast<int>(code);

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -13,9 +14,14 @@
 
 namespace polyraft {
 
-// One blocked call; lives on its stack. All members belong to the mutex of the table that it is in.
+// One blocked call; lives on its stack. With `answered` it is nobody's, and ends itself.
+// All members belong to the mutex of the table that it is in.
 struct Waiter {
+  // Called under that mutex.
+  using Answered = std::function<void(int code, const std::string& data)>;
+
   std::condition_variable wake;
+  Answered answered;
   bool done = false;
   int code = RAFT_OK;
   // Answer of a request: what follows its code.
@@ -28,6 +34,11 @@ struct Waiter {
   void finish(int result) {
     code = result;
     done = true;
+    if (answered) {
+      answered(code, data);
+      delete this;
+      return;
+    }
     wake.notify_one();
   }
 };

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
+#include <functional>
 #include <mutex>
 
 #include "doorbell.h"
@@ -20,9 +21,11 @@ struct Payload {
   uint32_t fixed_bytes = 0;
   const void* body = nullptr;
   uint64_t body_bytes = 0;
+  // Fetches the body piece by piece, when `body` is null; false: it cannot be had.
+  const std::function<bool(uint64_t from, uint32_t count, uint8_t* target)>* read = nullptr;
 
   uint64_t total() const { return fixed_bytes + body_bytes; }
-  void copy(uint64_t from, uint32_t count, uint8_t* target) const {
+  bool copy(uint64_t from, uint32_t count, uint8_t* target) const {
     if (from < fixed_bytes) {
       const auto part = static_cast<uint32_t>(std::min<uint64_t>(fixed_bytes - from, count));
       std::memcpy(target, static_cast<const uint8_t*>(fixed) + from, part);
@@ -30,7 +33,10 @@ struct Payload {
       target += part;
       count -= part;
     }
-    if (count != 0) std::memcpy(target, static_cast<const uint8_t*>(body) + (from - fixed_bytes), count);
+    if (count == 0) return true;
+    if (read != nullptr) return (*read)(from - fixed_bytes, count, target);
+    std::memcpy(target, static_cast<const uint8_t*>(body) + (from - fixed_bytes), count);
+    return true;
   }
 };
 
@@ -70,7 +76,10 @@ class HostProducer {
         break;
       }
       begun = true;
-      payload.copy(done, length, target);
+      if (!payload.copy(done, length, target)) {
+        result = Push::kCancelled;
+        break;
+      }
       uint16_t record_flags = flags;
       if (done != 0) record_flags |= protocol::kCONTINUATION;
       if (done + length < total) record_flags |= protocol::kMORE;

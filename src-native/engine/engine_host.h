@@ -10,9 +10,12 @@ namespace polyraft::engine {
 // In a child process these environment variables name the inherited descriptors.
 inline constexpr char kRegionFdVariable[] = "POLYRAFT_REGION_FD";
 inline constexpr char kDoorbellFdVariable[] = "POLYRAFT_DOORBELL_FD";
+// Only where the host shares an arena.
+inline constexpr char kArenaFdVariable[] = "POLYRAFT_ARENA_FD";
 
 struct EngineHost {
-  // Mapped for the life of the engine; null when there is no host (tools, tests).
+  // With the arena behind it, where there is one. Mapped for the life of the engine; null when there is no
+  // host (tools, tests).
   uint8_t* region = nullptr;
   size_t region_bytes = 0;
   // An eventfd that does not block; -1 when there is no host.

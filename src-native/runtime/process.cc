@@ -75,13 +75,18 @@ class ProcessRuntime : public Runtime {
     child.arguments = {child.path, bundle};
     child.descriptors = {request.region->fd(), request.doorbell_fd, ends[1]};
     child.working_directory = request.working_directory;
-    child.environment = child_environment({
+    std::vector<std::string> variables = {
         "POLYRAFT_REGION_FD=" + std::to_string(kFirstChildDescriptor),
         "POLYRAFT_REGION_BYTES=" + std::to_string(bridge::kRegionBytes),
         "POLYRAFT_DOORBELL_FD=" + std::to_string(kFirstChildDescriptor + 1),
         "POLYRAFT_LIFELINE_FD=" + std::to_string(kFirstChildDescriptor + 2),
         "POLYRAFT_ADDON=" + library_file(kEngineAddon),
-    });
+    };
+    if (request.arena_fd >= 0) {
+      child.descriptors.push_back(request.arena_fd);
+      variables.push_back("POLYRAFT_ARENA_FD=" + std::to_string(kFirstChildDescriptor + 3));
+    }
+    child.environment = child_environment(variables);
     const int spawn_error = spawn_child(child, &pid_);
     close(ends[1]);
     if (spawn_error != 0) {
@@ -101,6 +106,8 @@ class ProcessRuntime : public Runtime {
     }
     return RAFT_OK;
   }
+
+  pid_t process_id() const override { return started_ ? pid_ : -1; }
 
   void kill() override {
     if (started_) end_child(SIGKILL);

@@ -2,6 +2,9 @@
 #ifndef POLYRAFT_RUNTIME_RUNTIME_H_
 #define POLYRAFT_RUNTIME_RUNTIME_H_
 
+#include <sys/types.h>
+
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,6 +23,9 @@ struct StartRequest {
   std::string node_path;
   // The directory that relative paths of configurations mean. Process runtime only.
   std::string working_directory;
+  // A memfd that the engine maps behind the region, and its size; -1: none. Process runtime only.
+  int arena_fd = -1;
+  uint64_t arena_bytes = 0;
 };
 
 // Called once, from any thread, when the engine has ended and will not touch the region again. Not after a
@@ -38,6 +44,8 @@ class Runtime {
   virtual int start(const StartRequest& request, Died died, std::string* error) = 0;
   // Ends an engine that misbehaves; `died` follows. Safe to call at any time after start.
   virtual void kill() = 0;
+  // The engine's process; -1 when it is this one, or has not started.
+  virtual pid_t process_id() const { return -1; }
 };
 
 std::unique_ptr<Runtime> make_process_runtime();

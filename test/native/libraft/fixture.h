@@ -1,0 +1,189 @@
+// One node in this process, with a state machine that counts and can be looked at.
+#ifndef POLYRAFT_TEST_LIBRAFT_FIXTURE_H_
+#define POLYRAFT_TEST_LIBRAFT_FIXTURE_H_
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <raft_c_if.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <thread>
+
+namespace libraft_test {
+
+// The state: how many commands were applied, and a sum over their bytes in order.
+struct Machine {
+  std::atomic<uint64_t> count{0};
+  std::atomic<uint64_t> sum{0};
+  std::atomic<uint64_t> snapshots{0};
+  std::atomic<uint64_t> restores{0};
+  std::atomic<uint64_t> unclaimed{0};
+  std::atomic<int> delay_ms{0};
+  std::atomic<bool> fails_snapshots{false};
+  std::function<void()> in_apply;
+  std::function<void(const char*, raft_snapshot_req)> in_begin_snapshot;
+};
+
+inline Machine& machine() {
+  static auto* const only = new Machine;
+  return *only;
+}
+
+inline void* apply(uint64_t, uint64_t, RaftLogType type, char* cmd, size_t len) {
+  EXPECT_EQ(type, RAFT_LOG_COMMAND);
+  Machine& m = machine();
+  if (m.delay_ms != 0) std::this_thread::sleep_for(std::chrono::milliseconds(m.delay_ms));
+  if (m.in_apply) m.in_apply();
+  uint64_t sum = m.sum;
+  for (size_t at = 0; at < len; at++) sum = sum * 31 + static_cast<uint8_t>(cmd[at]);
+  m.sum = sum;
+  return new uint64_t(++m.count);
+}
+
+inline int write_state(raft_fsm_snapshot_handle handle, FILE* sink) {
+  auto* const state = static_cast<uint64_t*>(handle);
+  const bool fails = machine().fails_snapshots;
+  const int written = std::fprintf(sink, "%llu %llu\n", static_cast<unsigned long long>(state[0]),
+                                   static_cast<unsigned long long>(state[1]));
+  delete[] state;
+  machine().snapshots++;
+  return written > 0 && !fails ? 0 : 1;
+}
+
+inline void begin_snapshot(const char* path, raft_snapshot_req request) {
+  if (machine().in_begin_snapshot) {
+    machine().in_begin_snapshot(path, request);
+    return;
+  }
+  raft_fsm_take_snapshot(request, new uint64_t[2]{machine().count, machine().sum}, write_state);
+}
+
+inline int restore(const char* path) {
+  FILE* const source = std::fopen(path, "r");
+  if (source == nullptr) return 1;
+  unsigned long long count = 0;
+  unsigned long long sum = 0;
+  const int scanned = std::fscanf(source, "%llu %llu", &count, &sum);
+  std::fclose(source);
+  if (scanned != 2) return 1;
+  machine().count = count;
+  machine().sum = sum;
+  machine().restores++;
+  return 0;
+}
+
+inline void drop_reply(void* reply) {
+  machine().unclaimed++;
+  delete static_cast<uint64_t*>(reply);
+}
+
+inline uint16_t free_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+inline bool eventually(const std::function<bool()>& holds) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (std::chrono::steady_clock::now() < limit) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return holds();
+}
+
+class Libraft : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Machine& m = machine();
+    m.count = m.sum = m.snapshots = m.restores = m.unclaimed = 0;
+    m.delay_ms = 0;
+    m.fails_snapshots = false;
+    m.in_apply = nullptr;
+    m.in_begin_snapshot = nullptr;
+    setenv("POLYRAFT_ENGINE", POLYRAFT_BUILD_DIR "/lib/polyraft/engine.cjs", 1);
+    raft_default_config(&config);
+    config.listen_port = free_port();
+    config.EnableSingleNode = true;
+    config.HeartbeatTimeout = config.ElectionTimeout = 300'000'000;
+    config.LeaderLeaseTimeout = 300'000'000;
+    raft_fsm_on_unclaimed_reply(drop_reply);
+  }
+
+  void TearDown() override {
+    raft_cleanup();
+    if (!directory.empty()) std::filesystem::remove_all(directory);
+  }
+
+  // A directory of this test.
+  void keep_on_disk() {
+    char name[] = "/tmp/polyraft-libraft-test-XXXXXX";
+    directory = mkdtemp(name);
+    std::snprintf(config.base_dir, sizeof config.base_dir, "%s/data", directory.c_str());
+  }
+
+  void start() {
+    ASSERT_GT(raft_init(&fsm, &config), 0) << raft_init_error();
+    ASSERT_TRUE(eventually(raft_is_leader));
+  }
+
+  static raft_future propose(const std::string& text, uint64_t timeout_ns = 0) {
+    char* const buffer = alloc_raft_buffer(text.size());
+    EXPECT_NE(buffer, nullptr);
+    std::memcpy(buffer, text.data(), text.size());
+    const raft_future future = raft_apply(buffer, text.size(), timeout_ns);
+    free_raft_buffer(buffer);
+    return future;
+  }
+
+  static RaftError finish(raft_future future) {
+    const RaftError error = raft_future_wait(future);
+    raft_future_dispose(future);
+    return error;
+  }
+
+  // The reply of a command, 0 with a failure when it ended badly.
+  static uint64_t reply_of(raft_future future) {
+    void* reply = nullptr;
+    EXPECT_EQ(raft_future_get_fsm_reply(future, &reply), RAFT_SUCCESS);
+    raft_future_dispose(future);
+    const auto* const value = static_cast<uint64_t*>(reply);
+    const uint64_t copy = value != nullptr ? *value : 0;
+    delete value;
+    return copy;
+  }
+
+  static std::string stats() {
+    const raft_future future = raft_stats();
+    const char* text = nullptr;
+    EXPECT_EQ(raft_future_get_stats(future, &text), RAFT_SUCCESS);
+    const std::string copy = text != nullptr ? text : "";
+    raft_future_dispose(future);
+    return copy;
+  }
+
+  RaftConfig config{};
+  RaftFSM fsm{apply, begin_snapshot, restore};
+  std::string directory;
+};
+
+}  // namespace libraft_test
+
+#endif  // POLYRAFT_TEST_LIBRAFT_FIXTURE_H_

@@ -1,0 +1,185 @@
+// One node: commands, futures, snapshots, restarts, the engine's death.
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "fixture.h"
+
+namespace libraft_test {
+
+using nlohmann::json;
+
+TEST_F(Libraft, AppliesAndRepliesInOrder) {
+  start();
+  EXPECT_EQ(raft_state(), RAFT_LEADER);
+  for (uint64_t each = 1; each <= 20; each++) EXPECT_EQ(reply_of(propose("command")), each);
+  EXPECT_EQ(machine().count, 20u);
+  char* leader = nullptr;
+  ASSERT_EQ(raft_leader(&leader), RAFT_SUCCESS);
+  EXPECT_EQ(leader, "127.0.0.1:" + std::to_string(config.listen_port));
+  free_raft_buffer(leader);
+  EXPECT_GE(raft_last_index(), 20u);
+  EXPECT_EQ(raft_last_contact(), 0);
+}
+
+TEST_F(Libraft, CommandsTravelWithoutACopy) {
+  start();
+  std::vector<raft_future> futures;
+  uint64_t bytes = 0;
+  for (int each = 0; each < 500; each++) {
+    const std::string text(static_cast<size_t>(1 + each * 7), 'x');
+    bytes += text.size();
+    futures.push_back(propose(text));
+  }
+  // Far beyond what a record of a ring holds.
+  futures.push_back(propose(std::string(5 << 20, 'y')));
+  bytes += 5 << 20;
+  for (size_t each = 0; each < futures.size(); each++) EXPECT_EQ(reply_of(futures[each]), each + 1);
+  const json facts = json::parse(stats());
+  EXPECT_EQ(facts.at("commands_shared"), std::to_string(futures.size()));
+  EXPECT_EQ(facts.at("command_bytes_shared"), std::to_string(bytes));
+  EXPECT_EQ(facts.at("commands_copied"), "0");
+}
+
+TEST_F(Libraft, ManyThreadsEachGetTheirOwnReply) {
+  start();
+  std::vector<std::thread> threads;
+  std::atomic<uint64_t> replies{0};
+  for (int thread = 0; thread < 4; thread++) {
+    threads.emplace_back([&] {
+      for (int each = 0; each < 200; each++) replies += reply_of(propose("z"));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(replies, 800u * 801 / 2);
+}
+
+TEST_F(Libraft, ApplySyncBarrierVerifyAndStats) {
+  start();
+  char* const buffer = alloc_raft_buffer(3);
+  std::memcpy(buffer, "abc", 3);
+  void* reply = nullptr;
+  EXPECT_EQ(raft_apply_sync(buffer, 3, 0, &reply), RAFT_SUCCESS);
+  ASSERT_NE(reply, nullptr);
+  delete static_cast<uint64_t*>(reply);
+  // Any part of a buffer is a command, too.
+  EXPECT_EQ(raft_apply_sync(buffer + 1, 2, 1'000'000'000, &reply), RAFT_SUCCESS);
+  delete static_cast<uint64_t*>(reply);
+  free_raft_buffer(buffer);
+  machine().delay_ms = 20;
+  std::vector<raft_future> futures;
+  for (int each = 0; each < 10; each++) futures.push_back(propose("later"));
+  EXPECT_EQ(finish(raft_barrier(0)), RAFT_SUCCESS);
+  EXPECT_EQ(machine().count, 12u);
+  for (const raft_future future : futures) {
+    EXPECT_TRUE(raft_future_poll(future));
+    reply_of(future);
+  }
+  EXPECT_EQ(finish(raft_verify_leader()), RAFT_SUCCESS);
+  const std::string text = stats();
+  const json facts = json::parse(text);
+  for (const char* key :
+       {"state", "term", "last_log_index", "last_log_term", "commit_index", "applied_index", "fsm_pending",
+        "last_snapshot_index", "last_snapshot_term", "num_peers", "last_contact"}) {
+    EXPECT_TRUE(facts.at(key).is_string()) << key;
+  }
+  EXPECT_EQ(facts.at("state"), "Leader");
+  EXPECT_EQ(facts.at("num_peers"), "0");
+  raft_print_stats(text.c_str());
+}
+
+TEST_F(Libraft, RestartsFromItsDirectory) {
+  keep_on_disk();
+  start();
+  for (int each = 0; each < 10; each++) reply_of(propose("kept " + std::to_string(each)));
+  EXPECT_EQ(finish(raft_snapshot()), RAFT_SUCCESS);
+  EXPECT_EQ(machine().snapshots, 1u);
+  for (int each = 0; each < 5; each++) reply_of(propose("after " + std::to_string(each)));
+  const uint64_t sum = machine().sum;
+  raft_cleanup();
+  machine().count = machine().sum = 0;
+  start();
+  ASSERT_TRUE(eventually([&] { return machine().count == 15; }));
+  EXPECT_EQ(machine().sum, sum);
+  EXPECT_EQ(machine().restores, 1u);
+  // Their futures are long gone.
+  EXPECT_EQ(machine().unclaimed, 5u);
+}
+
+TEST_F(Libraft, TakesSnapshotsByThresholdAndInterval) {
+  keep_on_disk();
+  config.SnapshotThreshold = 50;
+  config.SnapshotInterval = 200'000'000;
+  start();
+  for (int each = 0; each < 120; each++) reply_of(propose("counted"));
+  EXPECT_TRUE(eventually([] { return machine().snapshots >= 1; }));
+}
+
+TEST_F(Libraft, ASnapshotIsWrittenWhileCommandsGoOn) {
+  start();
+  reply_of(propose("before"));
+  raft_snapshot_req open = nullptr;
+  std::string path;
+  machine().in_begin_snapshot = [&](const char* given, raft_snapshot_req request) {
+    path = given;
+    open = request;
+  };
+  const raft_future snapshot = raft_snapshot();
+  EXPECT_EQ(reply_of(propose("meanwhile")), 2u);
+  ASSERT_NE(open, nullptr);
+  EXPECT_FALSE(raft_future_poll(snapshot));
+  FILE* const sink = std::fopen(path.c_str(), "w");
+  ASSERT_NE(sink, nullptr);
+  std::fputs("1 1\n", sink);
+  std::fclose(sink);
+  raft_fsm_snapshot_complete(open, true);
+  EXPECT_EQ(finish(snapshot), RAFT_SUCCESS);
+  // The request is over.
+  raft_fsm_snapshot_complete(open, true);
+  raft_fsm_take_snapshot(open, nullptr, write_state);
+  machine().in_begin_snapshot = nullptr;
+  reply_of(propose("more"));
+  machine().fails_snapshots = true;
+  EXPECT_EQ(finish(raft_snapshot()), RAFT_E_OTHER);
+}
+
+TEST_F(Libraft, TheEngineComesBackWhenItIsKilled) {
+  keep_on_disk();
+  start();
+  for (int each = 0; each < 10; each++) reply_of(propose("before"));
+  const pid_t first = raft_child_pid();
+  machine().delay_ms = 50;
+  std::vector<raft_future> open;
+  for (int each = 0; each < 20; each++) open.push_back(propose("under way"));
+  ASSERT_EQ(kill(first, SIGKILL), 0);
+  uint64_t committed = 0;
+  for (const raft_future future : open) {
+    void* reply = nullptr;
+    const RaftError error = raft_future_get_fsm_reply(future, &reply);
+    EXPECT_TRUE(error == RAFT_SUCCESS || error == RAFT_E_SHUTDOWN) << raft_err_msg(error);
+    if (error == RAFT_SUCCESS) committed++;
+    delete static_cast<uint64_t*>(reply);
+    raft_future_dispose(future);
+  }
+  machine().delay_ms = 0;
+  ASSERT_TRUE(
+      eventually([&] { return raft_child_pid() > 0 && raft_child_pid() != first && raft_is_leader(); }));
+  EXPECT_EQ(finish(raft_barrier(0)), RAFT_SUCCESS);
+  const uint64_t count = machine().count;
+  EXPECT_GE(count, 10 + committed);
+  EXPECT_LE(count, 30u);
+  EXPECT_EQ(reply_of(propose("after")), count + 1);
+  EXPECT_EQ(json::parse(stats()).at("engine_restarts"), "1");
+}
+
+TEST_F(Libraft, WhatIsKeptInMemoryOutlivesTheEngineToo) {
+  start();
+  for (int each = 0; each < 10; each++) reply_of(propose("in memory"));
+  const pid_t first = raft_child_pid();
+  ASSERT_EQ(kill(first, SIGKILL), 0);
+  ASSERT_TRUE(
+      eventually([&] { return raft_child_pid() > 0 && raft_child_pid() != first && raft_is_leader(); }));
+  EXPECT_EQ(reply_of(propose("after")), 11u);
+  EXPECT_EQ(machine().restores, 0u);
+}
+
+}  // namespace libraft_test
