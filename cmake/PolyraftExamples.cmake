@@ -9,11 +9,18 @@ if(polyraft_example_shared)
   target_link_libraries(polyraft-examples PRIVATE polyraft-compile)
 endif()
 
+# The interface that an example uses.
+set(polyraft_raft_client_library polyraft-libraft)
+
 if(TARGET polyraft)
   foreach(example ${polyraft_examples})
     get_filename_component(name "${example}" NAME_WE)
+    set(library polyraft)
+    if(polyraft_${name}_library)
+      set(library ${polyraft_${name}_library})
+    endif()
     add_executable(${name} ${example})
-    target_link_libraries(${name} PRIVATE polyraft-compile polyraft
+    target_link_libraries(${name} PRIVATE polyraft-compile ${library}
       $<$<TARGET_EXISTS:polyraft-examples>:polyraft-examples>)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/examples")
   endforeach()
