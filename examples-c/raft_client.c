@@ -123,7 +123,7 @@ static void await_leader(void) {
 static void print_error(const char* what, RaftError error) {
   char* leader = NULL;
   printf("%s: %s", what, raft_err_msg(error));
-  if (error == RAFT_E_NOT_LEADER && raft_leader(&leader) == RAFT_SUCCESS) printf("; %s is", leader);
+  if (error == RAFT_E_NOT_LEADER && raft_leader(&leader) == RAFT_SUCCESS) printf("; that is %s", leader);
   free_raft_buffer(leader);
   putchar('\n');
 }
