@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { figure } from '../scenario/figures.ts';
 import { MixedCluster, PATIENCE_MS, waitUntil, type MixedMember } from './mixed-cluster.ts';
 import { skipReason, titled } from './programs.ts';
+import { refusals } from './refusals.ts';
 
 const WRITES = figure(600, 5_000);
 /** The log is compacted several times while the members-to-be are not there. */
@@ -54,6 +55,18 @@ describe.skipIf(skipReason !== null)(titled('membership of mixed clusters'), () 
     expect(member.lines.filter((line) => line.startsWith('removed '))).toHaveLength(1);
   }
 
+  /** Both kinds of members refuse it in the same words of HTTP. */
+  async function expectRefused(removed: MixedMember, by: readonly MixedMember[]): Promise<void> {
+    for (const member of by) {
+      expect({ kind: member.kind, ...(await refusals(member.raftPort, member.id, removed.id)) }).toEqual({
+        kind: member.kind,
+        pipeline: 403,
+        appends: 410,
+        messages: 410,
+      });
+    }
+  }
+
   it(
     'their leader adds our node, which learns all URLs though the log is compacted; ours then leads and removes theirs',
     async () => {
@@ -81,6 +94,7 @@ describe.skipIf(skipReason !== null)(titled('membership of mixed clusters'), () 
       await expectRemoved(first);
       await cluster.load(WRITES, 28);
       await expectAgreement();
+      await expectRefused(first, [second, ours]);
       await remove(second);
       await expectRemoved(second);
       await cluster.load(WRITES, 32);
@@ -121,6 +135,9 @@ describe.skipIf(skipReason !== null)(titled('membership of mixed clusters'), () 
       ours.lines.length = 0;
       await cluster.startMember(ours, { join: true }, [ours]);
       await expectRemoved(ours);
+      await cluster.load(WRITES, 26);
+      await expectAgreement();
+      await expectRefused(ours, [leader, other, theirs]);
 
       // Removed while it runs, by a leader of etcd.
       await remove(leader);
