@@ -3,6 +3,9 @@ import { request } from 'node:http';
 import { encodeMessage } from '../../src-ts/core/raftpb/message.ts';
 import { makeMessage, MessageType } from '../../src-ts/core/types.ts';
 
+/** Of the configurations that the tests of this room write (cluster-config.ts). */
+const CLUSTER_ID = 1;
+
 export interface Refusals {
   readonly pipeline: number;
   readonly appends: number;
@@ -30,7 +33,7 @@ function status(
   body?: Uint8Array,
 ): Promise<number> {
   const headers = {
-    'X-Etcd-Cluster-ID': '0',
+    'X-Etcd-Cluster-ID': CLUSTER_ID.toString(16),
     'X-Server-From': from.toString(16),
     'X-Server-Version': '3.5.0',
     'X-Min-Cluster-Version': '3.0.0',
