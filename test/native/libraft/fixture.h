@@ -44,7 +44,9 @@ inline void* apply(uint64_t, uint64_t, RaftLogType type, char* cmd, size_t len) 
   EXPECT_EQ(type, RAFT_LOG_COMMAND);
   Machine& m = machine();
   if (m.delay_ms != 0) std::this_thread::sleep_for(std::chrono::milliseconds(m.delay_ms));
-  if (m.in_apply) m.in_apply();
+  // A copy: it may take itself away.
+  const std::function<void()> hook = m.in_apply;
+  if (hook) hook();
   uint64_t sum = m.sum;
   for (size_t at = 0; at < len; at++) sum = sum * 31 + static_cast<uint8_t>(cmd[at]);
   m.sum = sum;
