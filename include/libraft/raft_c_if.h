@@ -219,14 +219,16 @@ RAFT_EXPORT raft_future raft_barrier(uint64_t timeout_ns);
 /** Ends when a majority has confirmed that this node is the leader. NOT_LEADER, LEADERSHIP_LOST, SHUTDOWN. */
 RAFT_EXPORT raft_future raft_verify_leader(void);
 
-/** Takes a snapshot; ends when it is on disk. RAFT_E_OTHER when there is nothing new, or it failed. Any node.
+/** Takes a snapshot; ends when it is on disk. Without anything new it ends well at once. RAFT_E_OTHER when it
+ * failed. Any node.
  */
 RAFT_EXPORT raft_future raft_snapshot(void);
 
 /**
  * Adds a voter, or removes one; on the leader. End when the change is applied here. NOT_LEADER, KNOWN_PEER,
  * UNKNOWN_PEER, RESOLVE, INVALID_ADDRESS (host is NULL), INVALID_OP (port 0), OTHER (another change is under
- * way). A peer that was removed may be added again. A leader that is removed hands over.
+ * way). A peer that was removed may be added again, and started after that. A leader that is removed hands
+ * over.
  */
 RAFT_EXPORT raft_future raft_add_peer(const char* host, uint16_t port);
 RAFT_EXPORT raft_future raft_remove_peer(const char* host, uint16_t port);

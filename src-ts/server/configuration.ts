@@ -48,7 +48,9 @@ export class Configuration {
       this.syncTransport(current, engine.members.current);
       engine.port.event(EventCode.MEMBERS_CHANGED, index, '');
     }
-    if (engine.members.current.removed.has(engine.config.id)) this.events.removedSelf(index);
+    // A removal from before a restart does not count where it may have been taken back since.
+    const counts = index > current.index || engine.config.reusableIds !== true;
+    if (counts && engine.members.current.removed.has(engine.config.id)) this.events.removedSelf(index);
     engine.schedule();
     return this.confState;
   }
