@@ -17,8 +17,10 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace libraft_test {
 
@@ -31,6 +33,9 @@ struct Machine {
   std::atomic<uint64_t> unclaimed{0};
   std::atomic<int> delay_ms{0};
   std::atomic<bool> fails_snapshots{false};
+  // What happens before is seen through the engine's process only, which no sanitizer follows.
+  std::mutex mutex;
+  // Guarded by mutex.
   std::function<void()> in_apply;
   std::function<void(const char*, raft_snapshot_req)> in_begin_snapshot;
 };
@@ -40,12 +45,21 @@ inline Machine& machine() {
   return *only;
 }
 
+inline void call_in_apply(std::function<void()> hook) {
+  const std::lock_guard<std::mutex> lock(machine().mutex);
+  machine().in_apply = std::move(hook);
+}
+
+inline std::function<void()> take_in_apply() {
+  const std::lock_guard<std::mutex> lock(machine().mutex);
+  return std::exchange(machine().in_apply, nullptr);
+}
+
 inline void* apply(uint64_t, uint64_t, RaftLogType type, char* cmd, size_t len) {
   EXPECT_EQ(type, RAFT_LOG_COMMAND);
   Machine& m = machine();
   if (m.delay_ms != 0) std::this_thread::sleep_for(std::chrono::milliseconds(m.delay_ms));
-  // A copy: it may take itself away.
-  const std::function<void()> hook = m.in_apply;
+  const std::function<void()> hook = take_in_apply();
   if (hook) hook();
   uint64_t sum = m.sum;
   for (size_t at = 0; at < len; at++) sum = sum * 31 + static_cast<uint8_t>(cmd[at]);
@@ -118,7 +132,7 @@ class Libraft : public ::testing::Test {
     m.count = m.sum = m.snapshots = m.restores = m.unclaimed = 0;
     m.delay_ms = 0;
     m.fails_snapshots = false;
-    m.in_apply = nullptr;
+    call_in_apply(nullptr);
     m.in_begin_snapshot = nullptr;
     setenv("POLYRAFT_ENGINE", POLYRAFT_BUILD_DIR "/lib/polyraft/engine.cjs", 1);
     raft_default_config(&config);

@@ -124,8 +124,7 @@ TEST_F(LibraftMisuse, TheStateMachineDoesNotWaitForItself) {
   raft_future later = nullptr;
   RaftError waited = RAFT_SUCCESS;
   RaftError synchronous = RAFT_SUCCESS;
-  machine().in_apply = [&] {
-    machine().in_apply = nullptr;
+  call_in_apply([&] {
     later = propose("from inside");
     waited = raft_future_wait(later);
     void* reply = nullptr;
@@ -133,7 +132,7 @@ TEST_F(LibraftMisuse, TheStateMachineDoesNotWaitForItself) {
     synchronous = raft_apply_sync(buffer, 1, 0, &reply);
     free_raft_buffer(buffer);
     raft_cleanup();
-  };
+  });
   EXPECT_EQ(reply_of(propose("outside")), 1u);
   EXPECT_EQ(waited, RAFT_E_INVALID_OP);
   EXPECT_EQ(synchronous, RAFT_E_INVALID_OP);

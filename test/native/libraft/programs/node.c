@@ -9,17 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Written by the state machine's thread, looked at by main. */
 static unsigned long count = 0;
 static unsigned long sum = 0;
 
 static void* apply(uint64_t index, uint64_t term, RaftLogType type, char* cmd, size_t len) {
   unsigned long* reply = (unsigned long*)malloc(sizeof *reply);
+  unsigned long next = sum;
   size_t at;
   (void)index;
   (void)term;
   (void)type;
-  for (at = 0; at < len; at++) sum = sum * 31 + (unsigned char)cmd[at];
-  count++;
+  for (at = 0; at < len; at++) next = next * 31 + (unsigned char)cmd[at];
+  __atomic_store_n(&sum, next, __ATOMIC_RELAXED);
+  __atomic_store_n(&count, count + 1, __ATOMIC_RELAXED);
   if (reply != NULL) *reply = count;
   return reply;
 }
@@ -51,8 +54,8 @@ static int restore(const char* path) {
   scanned = fscanf(source, "%lu %lu", &state[0], &state[1]);
   fclose(source);
   if (scanned != 2) return 1;
-  count = state[0];
-  sum = state[1];
+  __atomic_store_n(&count, state[0], __ATOMIC_RELAXED);
+  __atomic_store_n(&sum, state[1], __ATOMIC_RELAXED);
   return 0;
 }
 
@@ -106,7 +109,8 @@ int main(int argc, char* argv[]) {
     else if (strcmp(line, "state") == 0)
       printf("state %d\n", (int)raft_state());
     else if (strcmp(line, "count") == 0)
-      printf("count %lu %lu\n", count, sum);
+      printf("count %lu %lu\n", __atomic_load_n(&count, __ATOMIC_RELAXED),
+             __atomic_load_n(&sum, __ATOMIC_RELAXED));
     else if (strcmp(line, "child") == 0)
       printf("child %d\n", (int)raft_child_pid());
     else if (strcmp(line, "snapshot") == 0)
