@@ -92,10 +92,11 @@ func main() {
 	fail(err)
 	served.node = n
 	go served.serve(listener)
-	say("ready")
-
+	// Before it says that it is ready: a test may stop it at once.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	say("ready")
+
 	select {
 	case <-signals:
 	case <-n.stopped:
