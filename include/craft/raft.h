@@ -2,6 +2,9 @@
  * raft_step: one Raft server as a pure state machine, for programs that have their own event loop, disk and
  * network.
  *
+ * NOT AVAILABLE YET: this version of polyraft builds no libpolyraft-craft, and this header is not installed.
+ * It is the contract that the library is written to.
+ *
  * The program feeds events (struct raft_event) and does what each step answers (struct raft_update). A step
  * makes no input or output, starts no thread and makes no system call but the memory management of the engine
  * it runs in (V8, loaded by the first raft_init). Time is an argument: the same events with the same times
@@ -20,16 +23,14 @@
  *     raft_step(&raft, &event, &update);
  *     for (;;) {
  *       // 1. RAFT_UPDATE_CURRENT_TERM, RAFT_UPDATE_VOTED_FOR: store raft_current_term() and
- * raft_voted_for(), synced,
- *       //    before anything else of this update is acted on.
- *       // 2. RAFT_UPDATE_ENTRIES: cut the stored log before entries.index and store the entries; when they
- * are durable,
- *       //    feed RAFT_PERSISTED_ENTRIES. Then raft_free() the array, and each entry's `batch` when no
- * longer needed.
+ *       //    raft_voted_for(), synced, before anything else of this update is acted on.
+ *       // 2. RAFT_UPDATE_ENTRIES: cut the stored log before entries.index and store the entries;
+ *       //    when they are durable, feed RAFT_PERSISTED_ENTRIES. Then raft_free() the array, and
+ *       //    each entry's `batch` when no longer needed.
  *       // 3. RAFT_UPDATE_SNAPSHOT: store the snapshot, then feed RAFT_PERSISTED_SNAPSHOT.
  *       // 4. RAFT_UPDATE_MESSAGES: send them; fill in entries or snapshot from the own log.
- *       // 5. RAFT_UPDATE_COMMIT_INDEX: apply up to raft_commit_index(); feed RAFT_CONFIGURATION for each
- * RAFT_CHANGE.
+ *       // 5. RAFT_UPDATE_COMMIT_INDEX: apply up to raft_commit_index(); feed RAFT_CONFIGURATION
+ *       //    for each RAFT_CHANGE.
  *       // 6. RAFT_UPDATE_TIMEOUT: RAFT_TIMEOUT is due at raft_timeout() now.
  *       // Then wait for a message, a client, the disk or the time, and feed that.
  *     }
