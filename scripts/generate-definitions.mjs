@@ -1,7 +1,9 @@
 // Writes every language's view of definitions/polyraft.json. `--check` fails when a written file is stale.
-import { readFileSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
+import { headerCheckC } from './generate/header-check.mjs';
+import { nativePython } from './generate/python.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const definitions = JSON.parse(readFileSync(path.join(root, 'definitions/polyraft.json'), 'utf8'));
@@ -84,6 +86,8 @@ const outputs = {
   'src-native/bridge/protocol_generated.h': nativeHeader(),
   'src-ts/core/codes.generated.ts': codesTs(),
   'src-ts/bridge/protocol.generated.ts': protocolTs(),
+  'test/definitions/header_check_generated.c': headerCheckC(definitions, note),
+  'examples-ffi/python/src/polyraft/_native_generated.py': nativePython(definitions, version, note),
 };
 
 let stale = 0;
@@ -95,6 +99,7 @@ for (const [file, text] of Object.entries(outputs)) {
     console.error(`${file} is stale: run npm run generate`);
     stale++;
   } else {
+    mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, text);
     console.log(`wrote ${file}`);
   }

@@ -12,5 +12,5 @@ mapfile -t native_sources < <(
   find src-native include test bench examples-c \
     \( -name node_modules -o -name 'build*' \) -prune -o \
     \( -name '*.cc' -o -name '*.c' -o -name '*.h' \) \
-    ! -name '*_generated.h' ! -name polyraft_codes.h -print 2>/dev/null | sort
+    ! -name '*_generated.*' ! -name polyraft_codes.h -print 2>/dev/null | sort
 )
