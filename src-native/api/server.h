@@ -136,6 +136,8 @@ class Server : public std::enable_shared_from_this<Server> {
   void handle_state(int state);
   void finish_proposal(const PendingProposal& pending, int code, uint64_t index, uint64_t term);
   void finish_proposals(int code, bool only_waiters);
+  // One of applied_waiters_, which the caller takes out of it; from any thread.
+  void finish_applied(Waiter* waiter, int code);
   void finish_applied_waiters(int code);
   void queue_event(Event event);
 
@@ -179,6 +181,8 @@ class Server : public std::enable_shared_from_this<Server> {
   std::mutex mutex_;
   std::condition_variable event_wake_;
   bool reader_active_ = false;
+  // What wakes the one that reads, where that is a call that waits: asleep in the ring, it does not hear it.
+  const std::condition_variable* reader_wake_ = nullptr;
   // Somebody waits to drain the ring: nobody else starts to read it.
   bool drain_pending_ = false;
   bool events_over_ = false;

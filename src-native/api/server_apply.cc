@@ -357,8 +357,7 @@ void Server::wake_applied_waiters() {
   const uint64_t applied = applied_.load(std::memory_order_seq_cst);
   std::erase_if(applied_waiters_, [this, applied](Waiter* waiter) {
     if (waiter->index > applied) return false;
-    waiter->finish(RAFT_OK);
-    applied_waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
+    finish_applied(waiter, RAFT_OK);
     return true;
   });
 }

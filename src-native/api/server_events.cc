@@ -61,11 +61,13 @@ void Server::pump(std::unique_lock<std::mutex>& lock, const Deadline& deadline, 
     if (may_read && !reader_active_ && !drain_pending_ && !queue_.is_full()) channel = current_channel();
     if (channel != nullptr && !channel->is_dead()) {
       reader_active_ = true;
+      reader_wake_ = &wake;
       lock.unlock();
       read_events(channel, deadline);
       channel.reset();
       lock.lock();
       reader_active_ = false;
+      reader_wake_ = nullptr;
       // For a supervisor that waits to drain, and for the event thread when this is another.
       event_wake_.notify_all();
       continue;
@@ -225,11 +227,16 @@ void Server::finish_proposals(int code, bool only_waiters) {
     finish_proposal(pending, code, 0, 0);
 }
 
-void Server::finish_applied_waiters(int code) {
-  for (Waiter* waiter : applied_waiters_) {
-    applied_waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
-    waiter->finish(code);
+void Server::finish_applied(Waiter* waiter, int code) {
+  applied_waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
+  if (&waiter->wake == reader_wake_) {
+    if (const std::shared_ptr<Channel> channel = current_channel()) channel->events.interrupt();
   }
+  waiter->finish(code);
+}
+
+void Server::finish_applied_waiters(int code) {
+  for (Waiter* waiter : applied_waiters_) finish_applied(waiter, code);
   applied_waiters_.clear();
 }
 

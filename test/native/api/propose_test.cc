@@ -215,5 +215,35 @@ TEST(Propose, ReadIndexWaitsForApply) {
   EXPECT_EQ(RAFT_TransferLeadership(host.handle, 2, kWaitMs), RAFT_OK);
 }
 
+// A call that waits reads the events itself where the event thread is busy, and is then asleep in the ring:
+// it has to be woken there when the entry is applied.
+TEST(Propose, CallThatReadsTheEventsItselfEndsWhenTheEntryIsApplied) {
+  Host host(config());
+  ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
+  Gate apply;
+  Gate event_thread;
+  host.on_apply = [&apply](uint64_t, const std::string& data) {
+    if (data == "slow") apply.pass();
+    return 0;
+  };
+  host.publish();
+  const auto hold = [](void* gate, int, uint64_t, uint64_t) { static_cast<Gate*>(gate)->pass(); };
+  ASSERT_EQ(RAFT_ProposeAsync(host.handle, "x", 1, kWaitMs, hold, &event_thread), RAFT_OK);
+  ASSERT_TRUE(eventually([&] { return event_thread.waiting() == 1; }));
+  std::atomic<int> code{-1};
+  // Without a limit: when it is not woken, only StopServer ends it.
+  std::thread waiting([&] { code = RAFT_ProposeWait(host.handle, "slow", 4, -1, nullptr, nullptr); });
+  ASSERT_TRUE(eventually([&] { return apply.waiting() == 1; }));
+  // More than the time after which it reads itself.
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(code, -1);
+  apply.open();
+  EXPECT_TRUE(eventually([&] { return code != -1; }));
+  event_thread.open();
+  RAFT_StopServer(host.handle);
+  waiting.join();
+  EXPECT_EQ(code, RAFT_OK);
+}
+
 }  // namespace
 }  // namespace polyraft::test
