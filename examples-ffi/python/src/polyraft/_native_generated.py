@@ -79,6 +79,12 @@ class ErrorCode(enum.IntEnum):
     """the peer closed the connection or answered with an error"""
     URL = 31
     """the URL cannot be used"""
+    NOT_LEADER = 32
+    """this server is not the leader; nothing was done"""
+    LEADERSHIP_LOST = 33
+    """leadership was lost before the outcome was known; it may still take effect"""
+    RESOLVE = 34
+    """the host name has no IPv4 address"""
 
 
 class Event(enum.IntEnum):
