@@ -4,8 +4,8 @@
 include(CMakePackageConfigHelpers)
 
 # include/craft has no library behind it yet: a program that found the header could not be linked.
-install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h"
-        PATTERN "craft" EXCLUDE)
+install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING
+        PATTERN "*.h" PATTERN "*.hpp" PATTERN "craft" EXCLUDE)
 
 # pkg-config finds the prefix from where its file lies.
 file(RELATIVE_PATH POLYRAFT_PREFIX_FROM_PKGCONFIG "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")

@@ -110,6 +110,13 @@ DLL_EXPORTS int RAFT_NewRaftServerWith(const struct RAFT_Options* options, RAFT_
 DLL_EXPORTS int RAFT_StopServer(RAFT_Handle handle);
 
 /**
+ * Hands the leadership to the member that is nearest to the end of the log, if this server leads (waits for
+ * one election timeout at most: a cluster without another voter that answers stays without a leader), then
+ * does what RAFT_StopServer does. Proposals end with STOPPED from its begin on. Errors: as RAFT_StopServer.
+ */
+DLL_EXPORTS int RAFT_HandOverAndStopServer(RAFT_Handle handle);
+
+/**
  * Outcome of a proposal: RAFT_OK (committed at index, term), RAFT_ERR_REJECTED, _REMOVED, _NO_LEADER or
  * another code (will not take effect), or RAFT_ERR_UNKNOWN_OUTCOME (may still take effect). Called exactly
  * once, on the event thread of the server. Committed may come before or after the entry's apply callback,
@@ -179,6 +186,22 @@ DLL_EXPORTS int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uin
 DLL_EXPORTS int RAFT_ChangeMember(RAFT_Handle handle, int change, uint64_t id, const char* url,
                                   int timeout_ms, uint64_t* index);
 
+/** One of RAFT_ChangeMembers: change is RAFT_MEMBER_*, url as for RAFT_ChangeMember. */
+struct RAFT_MemberChange {
+  int change;
+  uint64_t id;
+  const char* url;
+};
+
+/**
+ * Changes several members in one step, through a joint configuration: at no moment is a part of them in force
+ * alone, so three voters may be replaced by three others. Waits until all of it is in force on this node. 1
+ * to 64 changes; each id, and each URL, at most once. *index (may be NULL) is the index of the change.
+ * Callback threads and codes: as RAFT_ChangeMember.
+ */
+DLL_EXPORTS int RAFT_ChangeMembers(RAFT_Handle handle, const struct RAFT_MemberChange* changes, size_t count,
+                                   int timeout_ms, uint64_t* index);
+
 /**
  * Hands the leadership over to a member and waits until it leads. Waits.
  * Codes: OK, UNKNOWN_HANDLE, INVALID_ARGUMENT, NO_LEADER, UNKNOWN_MEMBER, REJECTED, TIMEOUT, STOPPED,
@@ -208,7 +231,7 @@ DLL_EXPORTS int RAFT_GetStatus(RAFT_Handle handle, char* buffer, size_t size);
 /** Peers as JSON: [{"id","host","active"}], active in seconds since last contact, -1 never. As
  * RAFT_GetStatus. */
 DLL_EXPORTS int RAFT_GetPeersStatus(RAFT_Handle handle, char* buffer, size_t size);
-/** Metrics in the text form that Prometheus reads. As RAFT_GetStatus. */
+/** Metrics in the text form that Prometheus reads (docs/METRICS.md lists them). As RAFT_GetStatus. */
 DLL_EXPORTS int RAFT_GetMetrics(RAFT_Handle handle, char* buffer, size_t size);
 
 /**

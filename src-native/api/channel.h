@@ -36,6 +36,17 @@ class Channel : public std::enable_shared_from_this<Channel> {
   Engine& engine() const { return *engine_; }
   uint32_t slot() const { return slot_; }
   std::atomic<uint64_t>& applied_word() const { return engine_->region().applied_index(slot_); }
+  // Only the apply thread writes: no read-modify-write is needed.
+  void count_apply(uint64_t nanoseconds) const {
+    uint32_t bucket = 0;
+    uint64_t bound = protocol::kAPPLY_TIME_FIRST_NANOSECONDS;
+    while (bucket + 1 < protocol::kAPPLY_TIME_BUCKETS && nanoseconds > bound) {
+      bucket++;
+      bound *= 4;
+    }
+    add_to(engine_->region().apply_time(slot_, bucket), 1);
+    add_to(engine_->region().apply_time(slot_, protocol::kAPPLY_TIME_BUCKETS), nanoseconds);
+  }
   bool is_dead() const { return engine_->is_dead(); }
   // The engine does not use the slot any more.
   void give_back() { give_back_ = true; }
@@ -48,6 +59,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   bridge::Assembler event_assembler;
 
  private:
+  static void add_to(std::atomic<uint64_t>& word, uint64_t amount) {
+    word.store(word.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+
   const std::shared_ptr<Engine> engine_;
   const uint32_t slot_;
   std::atomic<bool> give_back_{false};

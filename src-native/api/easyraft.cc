@@ -222,7 +222,7 @@ void RAFT_DeleteRaftServer(void* raft) {
 }
 
 void RAFT2_DeleteRaftServer(uint64_t raft) {
-  guarded([&] { return stop_server(raft); });
+  guarded([&] { return stop_server(raft, false); });
 }
 
 int RAFT_Propose(void* raft, void* data, int size) {

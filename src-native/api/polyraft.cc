@@ -47,7 +47,11 @@ int RAFT_NewRaftServerWith(const RAFT_Options* options, RAFT_Handle* handle) {
 }
 
 int RAFT_StopServer(RAFT_Handle handle) {
-  return guarded([&] { return stop_server(handle); });
+  return guarded([&] { return stop_server(handle, false); });
+}
+
+int RAFT_HandOverAndStopServer(RAFT_Handle handle) {
+  return guarded([&] { return stop_server(handle, true); });
 }
 
 int RAFT_ProposeAsync(RAFT_Handle handle, const void* data, size_t size, int timeout_ms,
@@ -70,6 +74,11 @@ int RAFT_ProposeBatch(RAFT_Handle handle, const RAFT_Buffer* proposals, size_t c
     if (proposals == nullptr && count != 0) return fail(RAFT_ERR_INVALID_ARGUMENT, "proposals is NULL");
     const Deadline deadline = bridge::deadline_after_ms(timeout_ms);
     for (size_t each = 0; each < count; each++) {
+      each += server->propose_some(proposals + each, count - each, completion,
+                                   users != nullptr ? users + each : nullptr);
+      if (accepted != nullptr) *accepted = each;
+      if (each == count) break;
+      // What found no room, or is wrong: this waits, or says so.
       code = server->propose(proposals[each].data, proposals[each].size, deadline, completion,
                              users != nullptr ? users[each] : nullptr);
       if (code != RAFT_OK) return code;
@@ -117,6 +126,11 @@ int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uint64_t* index
 int RAFT_ChangeMember(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms,
                       uint64_t* index) {
   return guarded([&] { return change_member(handle, change, id, url, timeout_ms, index); });
+}
+
+int RAFT_ChangeMembers(RAFT_Handle handle, const RAFT_MemberChange* changes, size_t count, int timeout_ms,
+                       uint64_t* index) {
+  return guarded([&] { return change_members(handle, changes, count, timeout_ms, index); });
 }
 
 int RAFT_TransferLeadership(RAFT_Handle handle, uint64_t id, int timeout_ms) {

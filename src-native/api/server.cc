@@ -74,7 +74,7 @@ int Server::create_in(const std::shared_ptr<Engine>& engine, uint32_t flags, std
   return code;
 }
 
-void Server::stop() {
+void Server::stop(bool hand_over) {
   const std::lock_guard<std::mutex> lifecycle(lifecycle_mutex_);
   if (stopped_) return;
   stopped_ = true;
@@ -92,9 +92,9 @@ void Server::stop() {
     // now.
     channel->commands.wake();
     channel->applies.interrupt();
-    const uint32_t no_flags = 0;
+    const uint32_t flags = hand_over ? 1 : 0;
     std::string reply;
-    const int code = send_request(protocol::kDELETE_SERVER, Payload{&no_flags, sizeof no_flags, nullptr, 0},
+    const int code = send_request(protocol::kDELETE_SERVER, Payload{&flags, sizeof flags, nullptr, 0},
                                   bridge::deadline_after_ms(kDeleteTimeoutMs), true, &reply);
     if (code == RAFT_ERR_TIMEOUT) {
       POLYRAFT_LOG(RAFT_LOG_ERROR, "the engine did not close a server within 60 s; its slot is given up");
@@ -277,6 +277,30 @@ int Server::propose(const void* data, uint64_t size, const Deadline& deadline, R
   pending.user = user;
   uint64_t sequence = 0;
   return push_proposal(data, size, limit, &pending, &sequence);
+}
+
+size_t Server::propose_some(const RAFT_Buffer* proposals, size_t count, RAFT_Completion completion,
+                            void* const* users) {
+  const std::shared_ptr<Channel> channel = current_channel();
+  if (channel == nullptr || channel->is_dead()) return 0;
+  const auto payload_of = [proposals](size_t each) {
+    return Payload{nullptr, 0, proposals[each].data, proposals[each].size};
+  };
+  const auto begin = [&](size_t each, uint64_t* id) {
+    const RAFT_Buffer& proposal = proposals[each];
+    if ((proposal.data == nullptr && proposal.size != 0) || proposal.size > settings_.max_proposal_bytes ||
+        check_open() != RAFT_OK) {
+      return false;
+    }
+    if (completion == nullptr) return true;
+    PendingProposal pending;
+    pending.completion = completion;
+    pending.user = users != nullptr ? users[each] : nullptr;
+    *id = completions_.add(pending);
+    return *id != 0;
+  };
+  const uint16_t flags = completion != nullptr ? protocol::kWANT_COMPLETION : 0;
+  return channel->submits.push_some(protocol::kPROPOSE, flags, count, payload_of, begin);
 }
 
 int Server::propose_and_wait(const void* data, uint64_t size, const Deadline& deadline, uint64_t* index,

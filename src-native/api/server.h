@@ -43,11 +43,15 @@ class Server : public std::enable_shared_from_this<Server> {
   // Creates the server in the engine; once. After a failure the object is done with. A code with a text.
   int start(std::string* error);
   // Ends the server and everybody who waits in it; once. Waits for its callbacks. Not on a callback thread.
-  void stop();
+  void stop(bool hand_over);
 
   // See RAFT_ProposeAsync; on a callback thread it does not wait.
   int propose(const void* data, uint64_t size, const bridge::Deadline& deadline, RAFT_Completion completion,
               void* user);
+  // The first of `count` proposals that can be queued without waiting; how many. No error is set: propose()
+  // says what is wrong with the next one.
+  size_t propose_some(const RAFT_Buffer* proposals, size_t count, RAFT_Completion completion,
+                      void* const* users);
   // See RAFT_ProposeWait.
   int propose_and_wait(const void* data, uint64_t size, const bridge::Deadline& deadline, uint64_t* index,
                        uint64_t* term);

@@ -16,6 +16,7 @@ namespace {
 // Both runtimes full.
 constexpr uint32_t kServersMax = 2 * protocol::kMAX_SERVERS;
 constexpr int kStatusTimeoutMs = 5000;
+constexpr size_t kMemberChangesMax = 64;
 
 // Never destroyed: the library's threads go on while the process exits.
 HandleTable<Server, kServersMax>& servers() {
@@ -72,13 +73,13 @@ int new_server(const char* config, const RAFT_Callbacks& callbacks, void* contex
   return fail(code, error);
 }
 
-int stop_server(RAFT_Handle handle) {
+int stop_server(RAFT_Handle handle, bool hand_over) {
   int code = RAFT_OK;
   if (find_server(handle, &code) == nullptr) return code;
   if (on_callback_thread()) return fail(RAFT_ERR_WOULD_DEADLOCK);
   const std::shared_ptr<Server> server = servers().remove(handle);
   if (server == nullptr) return fail(RAFT_ERR_UNKNOWN_HANDLE);
-  server->stop();
+  server->stop(hand_over);
   return RAFT_OK;
 }
 
@@ -103,6 +104,49 @@ int change_member(RAFT_Handle handle, int change, uint64_t id, const char* url, 
   if (on_callback_thread()) return server->submit(protocol::kMEMBER_CHANGE, payload);
   std::string reply;
   code = server->request(protocol::kMEMBER_CHANGE, payload, bridge::deadline_after_ms(timeout_ms), &reply);
+  if (code == RAFT_OK && index != nullptr) *index = index_of(reply);
+  return code;
+}
+
+int change_members(RAFT_Handle handle, const RAFT_MemberChange* changes, size_t count, int timeout_ms,
+                   uint64_t* index) {
+  int code = RAFT_OK;
+  const std::shared_ptr<Server> server = find_server(handle, &code);
+  if (server == nullptr) return code;
+  if (changes == nullptr || count == 0) return fail(RAFT_ERR_INVALID_ARGUMENT, "changes: none given");
+  if (count > kMemberChangesMax) {
+    return fail(RAFT_ERR_INVALID_ARGUMENT,
+                "count: at most " + std::to_string(kMemberChangesMax) + " changes at once");
+  }
+  std::string fixed(8, '\0');
+  std::string urls;
+  const auto count_word = static_cast<uint32_t>(count);
+  std::memcpy(fixed.data(), &count_word, 4);
+  for (size_t each = 0; each < count; each++) {
+    const RAFT_MemberChange& change = changes[each];
+    const std::string name = "changes[" + std::to_string(each) + "]";
+    if (change.change < RAFT_MEMBER_ADD || change.change > RAFT_MEMBER_PROMOTE) {
+      return fail(RAFT_ERR_INVALID_ARGUMENT, name + ".change: none of RAFT_MEMBER_*");
+    }
+    if (change.id == 0) return fail(RAFT_ERR_INVALID_ARGUMENT, name + ".id: must not be 0");
+    const bool needs_url = change.change != RAFT_MEMBER_REMOVE && change.change != RAFT_MEMBER_PROMOTE;
+    if (needs_url && (change.url == nullptr || *change.url == '\0')) {
+      return fail(RAFT_ERR_INVALID_ARGUMENT, name + ".url: needed, but NULL or empty");
+    }
+    const std::string url = needs_url ? change.url : "";
+    char head[16];
+    const auto operation = static_cast<uint32_t>(change.change);
+    const auto url_bytes = static_cast<uint32_t>(url.size());
+    std::memcpy(head, &operation, 4);
+    std::memcpy(head + 4, &url_bytes, 4);
+    std::memcpy(head + 8, &change.id, 8);
+    fixed.append(head, sizeof head);
+    urls += url;
+  }
+  const Payload payload{fixed.data(), static_cast<uint32_t>(fixed.size()), urls.data(), urls.size()};
+  if (on_callback_thread()) return server->submit(protocol::kMEMBER_CHANGES, payload);
+  std::string reply;
+  code = server->request(protocol::kMEMBER_CHANGES, payload, bridge::deadline_after_ms(timeout_ms), &reply);
   if (code == RAFT_OK && index != nullptr) *index = index_of(reply);
   return code;
 }

@@ -96,6 +96,28 @@ class HostProducer {
     return result;
   }
 
+  // Writes the first of `count` payloads that find room now, one record each, under one lock and with one
+  // ring of the doorbell; how many. `payload_of(i)`; `begin(i, &id)` as for push. Stops at a payload that
+  // needs chunks.
+  template <typename PayloadOf, typename Begin>
+  size_t push_some(uint16_t type, uint16_t flags, size_t count, PayloadOf payload_of, Begin begin) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    size_t done = 0;
+    while (done < count && !owned_ && !closed_.load(std::memory_order_seq_cst)) {
+      const Payload payload = payload_of(done);
+      if (payload.total() > chunk_bytes_) break;
+      const auto length = static_cast<uint32_t>(payload.total());
+      uint8_t* const target = writer_.reserve(length);
+      uint64_t id = 0;
+      if (target == nullptr || !begin(done, &id)) break;
+      payload.copy(0, length, target);
+      writer_.publish(type, flags, id, length);
+      done++;
+    }
+    if (done != 0) doorbell_->ring_if_parked();
+    return done;
+  }
+
   Push push(uint16_t type, uint64_t id, const Payload& payload, Chunks chunks, const Deadline& deadline,
             const std::atomic<bool>* cancel = nullptr) {
     const auto begin = [id](uint64_t* given) {

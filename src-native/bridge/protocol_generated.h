@@ -42,6 +42,8 @@ enum RecordType : uint16_t {
   kPROPOSE_SHARED = 27,
   // host command: id request; payload u32 operation (0 add, 1 remove), u32 port, host name. REPLY with payload u64 index once applied
   kPEER_CHANGE = 28,
+  // host command: id request; payload u32 count, u32 reserved, then for each u32 operation (as in MEMBER_CHANGE), u32 bytes of its URL, u64 node id; then the URLs, one behind the other. REPLY with payload u64 index once all of it is in force
+  kMEMBER_CHANGES = 29,
   // engine apply ring: payload u64 first_index, u64 term, u32 count, u32 reserved, then for each entry u32 length, u32 kind (bit 0: not for the host, being empty or a membership change; bit 1: u64 sequence of this host's proposal follows, before the data), data padded to 8
   kCOMMIT_BATCH = 48,
   // engine apply ring, in chunks: payload u64 index, u64 term, then the data of one entry; id is the sequence of this host's proposal when outcomes come with entries, else 0
@@ -126,6 +128,10 @@ inline constexpr uint32_t kSLOT_BYTES = 16777216u;
 inline constexpr uint32_t kSLOT_STATE_AT = 0u;
 // u64 written by the host after each entry: the state machine's applied index
 inline constexpr uint32_t kSLOT_APPLIED_INDEX_AT = 64u;
+// u64 each, written by the host: APPLY_TIME_BUCKETS counts of records with committed entries by the time that its callbacks took, then the sum in nanoseconds. Bucket 0 is up to APPLY_TIME_FIRST_NANOSECONDS, each further one up to four times the one before, the last without bound
+inline constexpr uint32_t kSLOT_APPLY_TIMES_AT = 128u;
+inline constexpr uint32_t kAPPLY_TIME_BUCKETS = 12u;
+inline constexpr uint32_t kAPPLY_TIME_FIRST_NANOSECONDS = 16000u;
 inline constexpr uint32_t kSLOT_COMMAND_RING_AT = 4096u;
 inline constexpr uint32_t kSLOT_COMMAND_RING_BYTES = 1048576u;
 inline constexpr uint32_t kSLOT_EVENT_RING_AT = 1052928u;

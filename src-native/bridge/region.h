@@ -120,6 +120,11 @@ class Region {
     return *reinterpret_cast<std::atomic<uint64_t>*>(slot_base(slot) + protocol::kSLOT_APPLIED_INDEX_AT);
   }
 
+  // Word `i` of SLOT_APPLY_TIMES_AT.
+  std::atomic<uint64_t>& apply_time(uint32_t slot, uint32_t i) const {
+    return reinterpret_cast<std::atomic<uint64_t>*>(slot_base(slot) + protocol::kSLOT_APPLY_TIMES_AT)[i];
+  }
+
   // Makes a slot as good as new and gives its pages back. Neither end may use it meanwhile.
   void clear_slot(uint32_t slot) const {
     madvise(slot_base(slot), protocol::kSLOT_BYTES, fd_ >= 0 ? MADV_REMOVE : MADV_DONTNEED);

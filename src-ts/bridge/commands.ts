@@ -1,11 +1,13 @@
 import { ErrorCode } from '../core/codes.generated.ts';
 import {
   changeMember,
+  changeMembers,
   readIndex,
   report,
   saveSnapshot,
   sendMessage,
   transferLeadership,
+  type ChangeRequest,
 } from '../facade/easyraft.ts';
 import { changePeer, contact, statistics } from '../facade/libraft.ts';
 import { ServerError, type RaftServer } from '../server/api.ts';
@@ -22,6 +24,7 @@ const NOTHING = new Uint8Array(0);
 export function isRequest(type: number): boolean {
   switch (type) {
     case RecordType.MEMBER_CHANGE:
+    case RecordType.MEMBER_CHANGES:
     case RecordType.SNAPSHOT_REQUEST:
     case RecordType.STATUS_REQUEST:
     case RecordType.SEND_MESSAGE:
@@ -49,10 +52,12 @@ export async function runRequest(
       const id = reader.u64();
       return encodeU64(await changeMember(server, operation, id, reader.text()));
     }
+    case RecordType.MEMBER_CHANGES:
+      return encodeU64(await changeMembers(server, readChanges(reader)));
     case RecordType.SNAPSHOT_REQUEST:
       return encodeU64(await saveSnapshot(server));
     case RecordType.STATUS_REQUEST:
-      return encodeText(statusReport(server, reader.u32(), shared));
+      return encodeText(await statusReport(server, reader.u32(), shared));
     case RecordType.SEND_MESSAGE: {
       const to = reader.u64();
       return sendMessage(server, to, reader.rest());
@@ -72,7 +77,25 @@ export async function runRequest(
   }
 }
 
-function statusReport(server: RaftServer, what: number, shared: SharedCounts): string {
+function readChanges(reader: PayloadReader): ChangeRequest[] {
+  const count = reader.u32();
+  reader.u32();
+  const heads: { readonly operation: number; readonly urlBytes: number; readonly id: bigint }[] = [];
+  for (let i = 0; i < count; i++) {
+    const operation = reader.u32();
+    const urlBytes = reader.u32();
+    heads.push({ operation, urlBytes, id: reader.u64() });
+  }
+  const urls = reader.rest();
+  let at = 0;
+  return heads.map(({ operation, urlBytes, id }) => {
+    const url = new TextDecoder().decode(urls.subarray(at, at + urlBytes));
+    at += urlBytes;
+    return { operation, id, url };
+  });
+}
+
+function statusReport(server: RaftServer, what: number, shared: SharedCounts): Promise<string> | string {
   if (what === REPORT_STATISTICS) return statistics(server, shared);
   return what === REPORT_CONTACT ? contact(server) : report(server, what);
 }

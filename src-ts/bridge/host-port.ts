@@ -6,14 +6,16 @@ import {
   ServerError,
   type HostSnapshot,
   type Outcome,
+  type QueueFacts,
   type SnapshotChunks,
   type StateMachinePort,
 } from '../server/api.ts';
 import type { OwnSequences } from '../server/own-proposals.ts';
+import type { HistogramFacts } from '../server/time-histogram.ts';
 import { ApplyWriter } from './apply-writer.ts';
 import type { EventWriter } from './event-writer.ts';
 import { encodeU64, eventPayload, outcomesPayload, OUTCOME_BYTES } from './payload.ts';
-import { RecordType } from './protocol.generated.ts';
+import { APPLY_TIME_BUCKETS, APPLY_TIME_FIRST_NANOSECONDS, RecordType } from './protocol.generated.ts';
 import type { Region } from './region.ts';
 import type { RingWriter } from './ring-writer.ts';
 import { SnapshotInbox } from './snapshot-inbox.ts';
@@ -33,6 +35,8 @@ export class HostPort implements StateMachinePort {
   private readonly applies: ApplyWriter;
   private readonly events: EventWriter;
   private readonly appliedAt: number;
+  private readonly applyTimesAt: number;
+  private readonly waiting: () => readonly QueueFacts[];
   private readonly schedule: () => void;
   private nextId = 1;
   private closed = false;
@@ -46,13 +50,16 @@ export class HostPort implements StateMachinePort {
     region: Region,
     applyRing: RingWriter,
     events: EventWriter,
-    appliedAt: number,
+    at: { readonly appliedIndex: number; readonly applyTimes: number },
     schedule: () => void,
+    waiting: () => readonly QueueFacts[] = () => [],
   ) {
     this.region = region;
     this.applies = new ApplyWriter(region, applyRing, schedule);
     this.events = events;
-    this.appliedAt = appliedAt;
+    this.appliedAt = at.appliedIndex;
+    this.applyTimesAt = at.applyTimes;
+    this.waiting = waiting;
     this.schedule = schedule;
   }
 
@@ -74,6 +81,23 @@ export class HostPort implements StateMachinePort {
       const value = Atomics.load(words, low);
       if (Atomics.load(words, low + 1) === high) return high * 0x1_0000_0000 + value;
     }
+  }
+
+  /** Single words may be one observation ahead of others. */
+  applyTimes(): HistogramFacts {
+    const word = (i: number): number => this.region.u64(this.applyTimesAt + 8 * i);
+    return {
+      boundsSeconds: Array.from(
+        { length: APPLY_TIME_BUCKETS - 1 },
+        (_, i) => (APPLY_TIME_FIRST_NANOSECONDS * 4 ** i) / 1e9,
+      ),
+      counts: Array.from({ length: APPLY_TIME_BUCKETS }, (_, i) => word(i)),
+      sumSeconds: word(APPLY_TIME_BUCKETS) / 1e9,
+    };
+  }
+
+  queues(): readonly QueueFacts[] {
+    return this.closed ? [] : this.waiting();
   }
 
   restore(index: number, term: number, dataBytes: number, source: SnapshotChunks): Promise<void> {

@@ -35,6 +35,8 @@ export const RecordType = {
   PROPOSE_SHARED: 27,
   /** host command: id request; payload u32 operation (0 add, 1 remove), u32 port, host name. REPLY with payload u64 index once applied */
   PEER_CHANGE: 28,
+  /** host command: id request; payload u32 count, u32 reserved, then for each u32 operation (as in MEMBER_CHANGE), u32 bytes of its URL, u64 node id; then the URLs, one behind the other. REPLY with payload u64 index once all of it is in force */
+  MEMBER_CHANGES: 29,
   /** engine apply ring: payload u64 first_index, u64 term, u32 count, u32 reserved, then for each entry u32 length, u32 kind (bit 0: not for the host, being empty or a membership change; bit 1: u64 sequence of this host's proposal follows, before the data), data padded to 8 */
   COMMIT_BATCH: 48,
   /** engine apply ring, in chunks: payload u64 index, u64 term, then the data of one entry; id is the sequence of this host's proposal when outcomes come with entries, else 0 */
@@ -122,6 +124,10 @@ export const SLOT_BYTES = 16777216;
 export const SLOT_STATE_AT = 0;
 /** u64 written by the host after each entry: the state machine's applied index */
 export const SLOT_APPLIED_INDEX_AT = 64;
+/** u64 each, written by the host: APPLY_TIME_BUCKETS counts of records with committed entries by the time that its callbacks took, then the sum in nanoseconds. Bucket 0 is up to APPLY_TIME_FIRST_NANOSECONDS, each further one up to four times the one before, the last without bound */
+export const SLOT_APPLY_TIMES_AT = 128;
+export const APPLY_TIME_BUCKETS = 12;
+export const APPLY_TIME_FIRST_NANOSECONDS = 16000;
 export const SLOT_COMMAND_RING_AT = 4096;
 export const SLOT_COMMAND_RING_BYTES = 1048576;
 export const SLOT_EVENT_RING_AT = 1052928;

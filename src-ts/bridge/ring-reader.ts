@@ -48,6 +48,11 @@ export class RingReader {
     return this.region.load(this.at + RING_TAIL) === this.cursor;
   }
 
+  /** Bytes that wait to be read. */
+  get waitingBytes(): number {
+    return (this.region.load(this.at + RING_TAIL) - this.cursor) >>> 0;
+  }
+
   get continues(): boolean {
     return (this.flags & RecordFlag.CONTINUATION) !== 0;
   }

@@ -44,6 +44,11 @@ export class RingWriter {
     return used > this.size ? 0 : this.size - used;
   }
 
+  /** Bytes that the host has not read. */
+  get waitingBytes(): number {
+    return this.size - this.free;
+  }
+
   /** Payload bytes that `reserve` would take now, at most `chunkBytes`; may be negative. */
   available(): number {
     const { free } = this;

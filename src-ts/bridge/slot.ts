@@ -9,6 +9,7 @@ import {
   FIRST_SLOT_AT,
   RecordType,
   SLOT_APPLIED_INDEX_AT,
+  SLOT_APPLY_TIMES_AT,
   SLOT_APPLY_RING_AT,
   SLOT_APPLY_RING_BYTES,
   SLOT_BYTES,
@@ -76,7 +77,13 @@ export class Slot {
     this.submits = new SubmitDrain(region, submits, maxProposalBytes);
     this.assembler = new ChunkAssembler(region);
     const applies = new RingWriter(region, at + SLOT_APPLY_RING_AT, SLOT_APPLY_RING_BYTES);
-    this.port = new HostPort(region, applies, this.events, at + SLOT_APPLIED_INDEX_AT, schedule);
+    const words = { appliedIndex: at + SLOT_APPLIED_INDEX_AT, applyTimes: at + SLOT_APPLY_TIMES_AT };
+    this.port = new HostPort(region, applies, this.events, words, schedule, () => [
+      { name: 'submit', bytes: this.submits.waitingBytes },
+      { name: 'command', bytes: this.commands.waitingBytes },
+      { name: 'apply', bytes: applies.waitingBytes },
+      { name: 'event', bytes: events.waitingBytes + this.events.backlogBytes },
+    ]);
   }
 
   attach(server: RaftServer): void {

@@ -54,6 +54,10 @@ export class SubmitDrain {
     return this.reader.isEmpty;
   }
 
+  get waitingBytes(): number {
+    return this.reader.waitingBytes;
+  }
+
   /** Returns whether anything was taken. */
   drain(target: ProposalTarget): boolean {
     let worked = false;

@@ -4,7 +4,8 @@
  */
 import { ErrorCode } from '../core/codes.generated.ts';
 import { type NodeId, nodeIdFromBigint } from '../core/node-id.ts';
-import { ServerError, type MemberOperation, type RaftServer } from '../server/api.ts';
+import { metricsText } from '../admin/metrics.ts';
+import { ServerError, type MemberChange, type MemberOperation, type RaftServer } from '../server/api.ts';
 import { peerUrlProblem } from './config/peer-url.ts';
 
 /** RAFT_MEMBER_*, by number. */
@@ -26,13 +27,30 @@ export async function changeMember(
   id: bigint,
   url: string,
 ): Promise<number> {
+  const change = memberChange({ operation, id, url });
+  return server.changeMember(change.operation, change.id, change.url);
+}
+
+/** One of RAFT_ChangeMembers. */
+export interface ChangeRequest {
+  readonly operation: number;
+  readonly id: bigint;
+  readonly url: string;
+}
+
+function memberChange({ operation, id, url }: ChangeRequest): MemberChange {
   const name = MEMBER_OPERATIONS[operation];
   if (name === undefined)
     throw new ServerError(ErrorCode.INVALID_ARGUMENT, `${operation} is not a RAFT_MEMBER_* value`);
-  if (name === 'remove' || name === 'promote') return server.changeMember(name, member(id), null);
+  if (name === 'remove' || name === 'promote') return { operation: name, id: member(id), url: null };
   const problem = peerUrlProblem(url);
   if (problem !== null) throw new ServerError(ErrorCode.URL, `url "${url}" ${problem}`);
-  return server.changeMember(name, member(id), url.replace(/\/$/, ''));
+  return { operation: name, id: member(id), url: url.replace(/\/$/, '') };
+}
+
+/** RAFT_ChangeMembers: the index of the change, once all of it is in force here. */
+export async function changeMembers(server: RaftServer, changes: readonly ChangeRequest[]): Promise<number> {
+  return server.changeMembers(changes.map(memberChange));
 }
 
 /** RAFT_SaveSnapshot, RAFT_Snapshot: the index of a snapshot that is on disk. */
@@ -40,14 +58,14 @@ export async function saveSnapshot(server: RaftServer): Promise<number> {
   return server.snapshot();
 }
 
-export function report(server: RaftServer, what: number): string {
+export async function report(server: RaftServer, what: number): Promise<string> {
   switch (what) {
     case Report.Status:
       return server.statusJson();
     case Report.Peers:
       return server.peersJson();
     case Report.Metrics:
-      throw new ServerError(ErrorCode.UNSUPPORTED, 'this version of the engine has no metrics');
+      return metricsText(server.figures());
     default:
       throw new ServerError(ErrorCode.INVALID_ARGUMENT, `${what} is not a report`);
   }

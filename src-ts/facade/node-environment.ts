@@ -51,6 +51,7 @@ export class NodeEnvironment {
           random,
           logger,
           listeners: this.listeners,
+          checkQuorum: config.checkQuorum,
         });
       },
       runtime: this.binding.runtime(),

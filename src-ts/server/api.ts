@@ -11,6 +11,8 @@ import type { Disk } from '../storage/disk.ts';
 import type { StorageBinding } from '../storage/native-binding.ts';
 import type { Transport, TransportEvents } from '../transport/types.ts';
 import type { OwnSequences } from './own-proposals.ts';
+import type { ServerFigures } from './figures.ts';
+import type { HistogramFacts } from './time-histogram.ts';
 
 export interface PeerConfig {
   readonly id: NodeId;
@@ -138,8 +140,16 @@ export interface StateMachinePort {
   event(code: EventCode, value: number, text: string): void;
   /** Called at most once a turn with everything that is decided. */
   outcomes(outcomes: readonly Outcome[]): void;
+  /** For metrics: what waits between engine and host, and how long the host took to apply. Absent: not known. */
+  queues?(): readonly QueueFacts[];
+  applyTimes?(): HistogramFacts;
   /** A message from another node for the host (`RAFT_SendMessage`). */
   message(body: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface QueueFacts {
+  readonly name: string;
+  readonly bytes: number;
 }
 
 export type SnapshotChunks = (chunk: (bytes: Uint8Array) => Promise<void> | void) => Promise<void>;
@@ -185,6 +195,13 @@ export interface ServerFacts {
 
 export type MemberOperation = 'add' | 'remove' | 'update' | 'add-learner' | 'promote';
 
+export interface MemberChange {
+  readonly operation: MemberOperation;
+  readonly id: NodeId;
+  /** Needed by add, update and add-learner. */
+  readonly url: string | null;
+}
+
 export interface RaftServer {
   /**
    * Proposes all at once; copies before it returns. `sequences[i]` is the proposer's number of proposal i when it
@@ -203,6 +220,11 @@ export interface RaftServer {
   hostFailed(index: number, code: number, which: 'apply' | 'restore'): void;
   /** Resolve with the index of the change once it is applied here; reject with ServerError. */
   changeMember(operation: MemberOperation, id: NodeId, url: string | null): Promise<number>;
+  /**
+   * Several changes in one step, through a joint configuration: none of them is in force without the others. Resolves
+   * with the index of the change once the joint configuration has been left, too.
+   */
+  changeMembers(changes: readonly MemberChange[]): Promise<number>;
   /** Resolves with the snapshot's index once it is on disk. */
   snapshot(): Promise<number>;
   transferLeadership(to: NodeId): Promise<void>;
@@ -216,6 +238,8 @@ export interface RaftServer {
   statusJson(): string;
   peersJson(): string;
   facts(): ServerFacts;
+  /** For metrics and pages. */
+  figures(): ServerFigures;
   /**
    * Ends pending work, syncs, closes: what was never proposed and all requests end with STOPPED, proposals that may
    * still be committed with UNKNOWN_OUTCOME. With handOver, a leader first tries to pass leadership on (for an election

@@ -5,7 +5,7 @@ import type { NodeId } from '../core/node-id.ts';
 import { decodeConfChange, decodeConfChangeV2, isConfChangeV2 } from '../core/raftpb/conf-change.ts';
 import { ConfChangeType, type ConfChange, type ConfChangeV2, type ConfState } from '../core/types.ts';
 import type { Engine } from './engine.ts';
-import type { Membership } from './membership.ts';
+import { leavesJoint, type Membership } from './membership.ts';
 
 export interface ConfigurationEvents {
   /** The change at `index` has been applied by the core. */
@@ -38,7 +38,9 @@ export class Configuration {
     const change = this.effective(decode(batch, position));
     const { current } = engine.members;
     if (index > current.index) {
-      const next = current.with(index, change);
+      const next = leavesJoint(change)
+        ? current.afterJoint(index, this.confState)
+        : current.with(index, change);
       await engine.members.replace(next);
     }
     if (index <= this.supersededIndex || engine.phase === 'ended') return this.confState;

@@ -5,6 +5,7 @@ import type { NodeId } from '../core/node-id.ts';
 import type { Message } from '../core/types.ts';
 import type { Transport } from '../transport/types.ts';
 import type { ServerConfig, ServerEnvironment, StateMachinePort } from './api.ts';
+import type { Counters } from './counters.ts';
 import type { MembershipStore } from './membership-store.ts';
 
 /**
@@ -19,6 +20,7 @@ export interface Engine {
   readonly config: ServerConfig;
   readonly environment: ServerEnvironment;
   readonly port: StateMachinePort;
+  readonly counters: Counters;
   readonly node: RaftNode;
   readonly log: LogStorage;
   readonly transport: Transport;

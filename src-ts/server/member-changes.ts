@@ -2,11 +2,13 @@
 import { ErrorCode } from '../core/codes.generated.ts';
 import type { NodeId } from '../core/node-id.ts';
 import { nodeIdToBigint } from '../core/node-id.ts';
-import { ConfChangeType, type ConfChange, type ConfChangeV2 } from '../core/types.ts';
+import { isConfChangeV2 } from '../core/raftpb/conf-change.ts';
+import { ConfChangeTransition, ConfChangeType, type ConfChange, type ConfChangeV2 } from '../core/types.ts';
 import { parsePeerUrl } from '../transport/peer-url.ts';
-import { ServerError, type Clock, type MemberOperation } from './api.ts';
+import { ServerError, type Clock, type MemberChange, type MemberOperation } from './api.ts';
 import { textOf } from './errors.ts';
-import type { Membership } from './membership.ts';
+import { decodeJointContext, encodeJointContext } from './joint-context.ts';
+import { leavesJoint, type Membership } from './membership.ts';
 
 export interface ChangeTarget {
   readonly membership: Membership;
@@ -14,7 +16,9 @@ export interface ChangeTarget {
    * Proposes the change. `appended`: the entry's index and term are known (this node leads); `forwarded`: it is on its
    * way to the leader; `no-leader`: try again later.
    */
-  propose(change: ConfChange): { readonly index: number; readonly term: number } | 'forwarded' | 'no-leader';
+  propose(
+    change: ConfChange | ConfChangeV2,
+  ): { readonly index: number; readonly term: number } | 'forwarded' | 'no-leader';
   /** Whether a change must be asked for elsewhere, or not at all. */
   readonly isBarred: boolean;
   /** Whether an id that was removed may be added again. */
@@ -22,7 +26,9 @@ export interface ChangeTarget {
 }
 
 interface PendingChange {
-  readonly change: ConfChange;
+  readonly change: ConfChange | ConfChangeV2;
+  /** Tells it from others. */
+  readonly number: number;
   readonly deadline: number;
   readonly resolve: (index: number) => void;
   readonly reject: (error: ServerError) => void;
@@ -30,6 +36,8 @@ interface PendingChange {
   waits: boolean;
   /** Where the leader appended it; 0 while that is not known. */
   index: number;
+  /** Index at which its joint configuration was entered; 0 before, and for a change of one member. */
+  entered: number;
 }
 
 const TYPE: Record<MemberOperation, ConfChangeType> = {
@@ -57,24 +65,52 @@ export class MemberChanges {
   }
 
   change(operation: MemberOperation, id: NodeId, url: string | null): Promise<number> {
+    return this.begin([{ operation, id, url }], (number) => ({
+      id: number,
+      type: TYPE[operation],
+      nodeId: id,
+      context: this.context(operation, id, url),
+    }));
+  }
+
+  /** One change alone needs no joint configuration. */
+  changeAll(changes: readonly MemberChange[]): Promise<number> {
+    const [first] = changes;
+    if (first === undefined) {
+      return Promise.reject(new ServerError(ErrorCode.INVALID_ARGUMENT, 'no membership change was given'));
+    }
+    if (changes.length === 1) return this.change(first.operation, first.id, first.url);
+    return this.begin(changes, (number) => {
+      const urls = new Map<NodeId, string>();
+      for (const { id, url } of changes) if (url !== null) urls.set(id, url);
+      return {
+        transition: ConfChangeTransition.Auto,
+        changes: changes.map(({ operation, id }) => ({ type: TYPE[operation], nodeId: id })),
+        context: encodeJointContext(number, urls),
+      };
+    });
+  }
+
+  private begin(
+    changes: readonly MemberChange[],
+    make: (number: number) => ConfChange | ConfChangeV2,
+  ): Promise<number> {
     return new Promise((resolve, reject) => {
-      const refusal = this.check(operation, id, url);
+      const refusal = this.check(changes);
       if (refusal !== null) {
         reject(refusal);
         return;
       }
+      const number = this.nextId++;
       this.pending = {
-        change: {
-          id: this.nextId++,
-          type: TYPE[operation],
-          nodeId: id,
-          context: this.context(operation, id, url),
-        },
+        change: make(number),
+        number,
         deadline: this.clock.now() + this.waitMs,
         resolve,
         reject,
         waits: true,
         index: 0,
+        entered: 0,
       };
       this.retry();
     });
@@ -86,7 +122,7 @@ export class MemberChanges {
     return new TextEncoder().encode(text);
   }
 
-  private check(operation: MemberOperation, id: NodeId, url: string | null): ServerError | null {
+  private check(changes: readonly MemberChange[]): ServerError | null {
     if (this.pending !== null) {
       return new ServerError(
         ErrorCode.CHANGE_PENDING,
@@ -101,6 +137,38 @@ export class MemberChanges {
         'this server has not heard from the cluster that it joins yet',
       );
     }
+    const ids = new Set<NodeId>();
+    const urls = new Set<string>();
+    for (const change of changes) {
+      const refusal = this.checkOne(change);
+      if (refusal !== null) return refusal;
+      if (ids.has(change.id) || (change.url !== null && urls.has(change.url))) {
+        return new ServerError(
+          ErrorCode.INVALID_ARGUMENT,
+          `member ${String(nodeIdToBigint(change.id))}: its id or URL stands in these changes twice`,
+        );
+      }
+      ids.add(change.id);
+      if (change.url !== null) urls.add(change.url);
+    }
+    return this.checkVoters(changes);
+  }
+
+  private checkVoters(changes: readonly MemberChange[]): ServerError | null {
+    const voters = new Set<NodeId>();
+    for (const member of this.target.membership.members.values()) if (!member.learner) voters.add(member.id);
+    let last: NodeId = 0;
+    for (const { operation, id } of changes) {
+      if (operation === 'add' || operation === 'promote') voters.add(id);
+      else if (operation === 'remove' && voters.delete(id)) last = id;
+    }
+    if (voters.size > 0) return null;
+    const name = `member ${String(nodeIdToBigint(last))}`;
+    return new ServerError(ErrorCode.REJECTED, `${name} is the last voter; a cluster cannot do without`);
+  }
+
+  private checkOne({ operation, id, url }: MemberChange): ServerError | null {
+    const { membership } = this.target;
     const member = membership.members.get(id);
     const name = `member ${String(nodeIdToBigint(id))}`;
     if (id === 0) return new ServerError(ErrorCode.INVALID_ARGUMENT, 'a member id must not be 0');
@@ -116,8 +184,6 @@ export class MemberChanges {
       return new ServerError(ErrorCode.UNKNOWN_MEMBER, `${name} does not exist`);
     else if (operation === 'promote' && !member.learner) {
       return new ServerError(ErrorCode.DUPLICATE_MEMBER, `${name} is a voter already`);
-    } else if (operation === 'remove' && !member.learner && membership.voterCount === 1) {
-      return new ServerError(ErrorCode.REJECTED, `${name} is the last voter; a cluster cannot do without`);
     }
     return operation === 'remove' || operation === 'promote' ? null : this.checkUrl(id, url);
   }
@@ -175,11 +241,25 @@ export class MemberChanges {
   /** A membership change was applied. */
   applied(index: number, change: ConfChange | ConfChangeV2): void {
     const { pending } = this;
-    if (pending === null || !('id' in change)) return;
+    if (pending === null) return;
+    if (pending.entered > 0) {
+      if (leavesJoint(change)) this.done(pending.entered);
+      return;
+    }
     const ours = pending.change;
-    if (change.id !== ours.id || change.nodeId !== ours.nodeId || change.type !== ours.type) return;
+    if (isConfChangeV2(ours)) {
+      if (isConfChangeV2(change) && decodeJointContext(change.context)?.number === pending.number)
+        pending.entered = index;
+      return;
+    }
+    if (isConfChangeV2(change)) return;
+    if (change.id === ours.id && change.nodeId === ours.nodeId && change.type === ours.type) this.done(index);
+  }
+
+  private done(index: number): void {
+    const { pending } = this;
     this.pending = null;
-    pending.resolve(index);
+    pending?.resolve(index);
   }
 
   /**
@@ -188,7 +268,7 @@ export class MemberChanges {
    */
   progress(index: number): void {
     const { pending } = this;
-    if (pending === null || pending.index === 0 || index < pending.index) return;
+    if (pending === null || pending.index === 0 || index < pending.index || pending.entered > 0) return;
     this.finish(new ServerError(ErrorCode.CHANGE_PENDING, 'another membership change is not finished yet'));
   }
 

@@ -2,6 +2,7 @@
 import { isConfChangeV2 } from '../core/raftpb/conf-change.ts';
 import { nodeIdFromBigint, nodeIdToBigint, type NodeId } from '../core/node-id.ts';
 import {
+  ConfChangeTransition,
   ConfChangeType,
   type ConfChange,
   type ConfChangeSingle,
@@ -10,6 +11,7 @@ import {
 } from '../core/types.ts';
 import type { MembersFile } from '../storage/types.ts';
 import type { PeerConfig } from './api.ts';
+import { decodeJointContext } from './joint-context.ts';
 
 export interface Member {
   readonly id: NodeId;
@@ -99,8 +101,22 @@ export class Membership {
     const members = new Map(this.members);
     const removed = new Set(this.removed);
     const singles: readonly ConfChangeSingle[] = isConfChangeV2(change) ? change.changes : [change];
-    const url = singles.length === 1 && change.context !== null ? text.decode(change.context) : '';
-    for (const single of singles) applySingle(members, removed, single, url);
+    const notes = isConfChangeV2(change) ? decodeJointContext(change.context) : null;
+    const only = singles.length === 1 && change.context !== null ? text.decode(change.context) : '';
+    for (const single of singles) {
+      // Who goes still votes in the joint configuration: see `afterJoint`.
+      if (entersJoint(change) && single.type === ConfChangeType.RemoveNode) continue;
+      applySingle(members, removed, single, notes === null ? only : notes.url(single.nodeId));
+    }
+    return new Membership(index, members, removed);
+  }
+
+  /** A joint configuration is left at `index`: who is not in what comes after it has been removed. */
+  afterJoint(index: number, state: ConfState): Membership {
+    const staying = new Set([...state.voters, ...state.learners, ...state.learnersNext]);
+    const members = new Map([...this.members].filter(([id]) => staying.has(id)));
+    const removed = new Set(this.removed);
+    for (const id of this.members.keys()) if (!staying.has(id)) removed.add(id);
     return new Membership(index, members, removed);
   }
 
@@ -111,6 +127,20 @@ export class Membership {
     members.set(id, { ...member, urls });
     return new Membership(this.index, members, this.removed);
   }
+}
+
+/** Several changes at once, or an explicit transition. */
+export function entersJoint(change: ConfChange | ConfChangeV2): boolean {
+  return (
+    isConfChangeV2(change) && (change.changes.length > 1 || change.transition !== ConfChangeTransition.Auto)
+  );
+}
+
+/** The change that ends a joint configuration. */
+export function leavesJoint(change: ConfChange | ConfChangeV2): boolean {
+  return (
+    isConfChangeV2(change) && change.changes.length === 0 && change.transition === ConfChangeTransition.Auto
+  );
 }
 
 function applySingle(

@@ -2,9 +2,9 @@
 import { ErrorCode } from '../core/codes.generated.ts';
 import type { Proposals } from '../core/entry-batch.ts';
 import type { NodeId } from '../core/node-id.ts';
-import { encodeConfChange } from '../core/raftpb/conf-change.ts';
+import { encodeConfChange, encodeConfChangeV2, isConfChangeV2 } from '../core/raftpb/conf-change.ts';
 import { EntryType, proposalsOf } from '../core/entry-batch.ts';
-import { StateType, type ConfChange, type Message } from '../core/types.ts';
+import { StateType, type ConfChange, type ConfChangeV2, type Message } from '../core/types.ts';
 import type { ForwardedOutcome } from '../transport/types.ts';
 import type { Outcome } from './api.ts';
 import { isPolyraft, type Engine } from './engine.ts';
@@ -116,11 +116,13 @@ export class Proposing {
 
   /** Where the change was appended when this node leads. */
   proposeChange(
-    change: ConfChange,
+    change: ConfChange | ConfChangeV2,
   ): { readonly index: number; readonly term: number } | 'forwarded' | 'no-leader' {
     const { node } = this.engine;
     if (node.lead === 0) return 'no-leader';
-    const proposals = proposalsOf([encodeConfChange(change)], Uint8Array.of(EntryType.ConfChange));
+    const proposals = isConfChangeV2(change)
+      ? proposalsOf([encodeConfChangeV2(change)], Uint8Array.of(EntryType.ConfChangeV2))
+      : proposalsOf([encodeConfChange(change)], Uint8Array.of(EntryType.ConfChange));
     const index = node.lastIndex + 1;
     const { term } = node;
     const leads = node.state === StateType.Leader;
@@ -157,6 +159,7 @@ export class Proposing {
       return;
     }
     const appended = leads && node.lastIndex === firstIndex + count - 1;
+    if (appended) engine.counters.forwardedTaken += count;
     if (context !== null && appended) {
       this.tracker.trackForwarded(firstIndex, node.term, count, context.origin, context.sequence);
     }
@@ -235,10 +238,20 @@ export class Proposing {
     this.forwards.endAll(ErrorCode.UNKNOWN_OUTCOME);
   }
 
+  private count(outcomes: readonly Outcome[]): void {
+    const { counters } = this.engine;
+    for (const { code } of outcomes) {
+      if (code === ErrorCode.OK) counters.committed++;
+      else if (code === ErrorCode.UNKNOWN_OUTCOME) counters.unknown++;
+      else counters.rejected++;
+    }
+  }
+
   /** One call a turn with everything that was decided in it. */
   flush(): void {
     if (this.outcomes.length > 0) {
       const { outcomes } = this;
+      this.count(outcomes);
       this.outcomes = [];
       this.engine.port.outcomes(outcomes);
     }

@@ -8,6 +8,7 @@ import type { OpenedStorage } from '../storage/open-storage.ts';
 import { HostMessageError, type HostMessageFailure, type Transport } from '../transport/types.ts';
 import {
   ServerError,
+  type MemberChange,
   type MemberOperation,
   type RaftServer,
   type ServerFacts,
@@ -17,8 +18,10 @@ import {
   type Timer,
 } from './api.ts';
 import type { BootState } from './boot.ts';
+import type { Counters } from './counters.ts';
 import type { Phase, StepResult } from './engine.ts';
 import { textOf, toServerError } from './errors.ts';
+import { serverFigures, type ServerFigures } from './figures.ts';
 import { ROOM_POLL_MS, WAIT_FOR_LEADER_ELECTIONS } from './limits.ts';
 import type { MembershipStore } from './membership-store.ts';
 import { buildRooms, type Hub, type Rooms } from './rooms.ts';
@@ -39,6 +42,7 @@ export class Server implements RaftServer, Hub {
   readonly config: ServerConfig;
   readonly environment: ServerEnvironment;
   readonly port: StateMachinePort;
+  readonly counters: Counters;
   readonly electionMs: number;
   phase: Phase = 'running';
   onAcceptsProposals: (() => void) | null = null;
@@ -64,14 +68,17 @@ export class Server implements RaftServer, Hub {
     port: StateMachinePort,
     storage: OpenedStorage,
     boot: BootState,
+    counters: Counters,
   ) {
     this.config = config;
     this.environment = environment;
     this.port = port;
+    this.counters = counters;
     this.storage = storage;
     this.electionMs = config.electionTick * config.tickMs;
     this.defer = environment.defer ?? ((callback) => void setImmediate(callback));
-    this.ticker = new Ticker(environment.clock, config.tickMs, () => {
+    this.ticker = new Ticker(environment.clock, config.tickMs, (lateMs) => {
+      counters.loopDelay.observe(lateMs);
       this.tick();
     });
     this.rooms = buildRooms(this, storage, boot);
@@ -238,6 +245,7 @@ export class Server implements RaftServer, Hub {
   }
 
   propose(proposals: Proposals, sequences: Float64Array): void {
+    this.counters.proposals += proposals.count;
     if (this.phase !== 'running') {
       this.rooms.proposing.refuse(
         sequences.slice(0, proposals.count),
@@ -287,6 +295,12 @@ export class Server implements RaftServer, Hub {
     return await this.rooms.changes.change(operation, id, url);
   }
 
+  async changeMembers(changes: readonly MemberChange[]): Promise<number> {
+    const refusal = this.refusal();
+    if (refusal !== null) throw refusal;
+    return await this.rooms.changes.changeAll(changes);
+  }
+
   async snapshot(): Promise<number> {
     if (this.phase === 'ended') throw this.stoppedError();
     return await this.rooms.taker.force();
@@ -307,6 +321,7 @@ export class Server implements RaftServer, Hub {
     if (config.leaderOnly === true && node.state !== StateType.Leader)
       throw new ServerError(ErrorCode.NOT_LEADER, 'this server is not the leader');
     this.schedule();
+    this.counters.reads++;
     const index = await this.rooms.reads.read(kind);
     if (config.leaderOnly === true && (node.state !== StateType.Leader || node.term !== term))
       throw new ServerError(ErrorCode.LEADERSHIP_LOST, 'this server has ceased to lead');
@@ -329,6 +344,18 @@ export class Server implements RaftServer, Hub {
     const { rooms } = this;
     return statusJson({
       engine: this,
+      isRemoved: this.phase === 'removed' || rooms.removal.detached,
+      snapshotIndex: rooms.shelf.newestIndex,
+      handedIndex: rooms.applies.handedIndex,
+      logBytes: rooms.log.ledger.bytes,
+      wal: this.storage.wal.statistics,
+      failure: this.failure,
+    });
+  }
+
+  figures(): ServerFigures {
+    const { rooms } = this;
+    return serverFigures(this, {
       isRemoved: this.phase === 'removed' || rooms.removal.detached,
       snapshotIndex: rooms.shelf.newestIndex,
       handedIndex: rooms.applies.handedIndex,

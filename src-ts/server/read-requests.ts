@@ -9,6 +9,8 @@ export interface ReadTarget {
   /** The term in which this node leads and has committed an entry of its own; 0 when not. */
   readonly servingTerm: number;
   readonly committed: number;
+  /** Why no lease may be trusted now, because of what a member is known to be; null when nothing speaks against it. */
+  readonly leaseObstacle: string | null;
   request(context: Uint8Array): void;
 }
 
@@ -68,6 +70,9 @@ export class ReadRequests {
           ),
         );
       }
+      const obstacle = this.target.leaseObstacle;
+      if (obstacle !== null)
+        return Promise.reject(new ServerError(ErrorCode.UNSUPPORTED, `${obstacle}; use a safe read`));
       if (this.leaseHolds()) return Promise.resolve(this.target.committed);
     }
     if (this.waiting >= WAITING_READS) {

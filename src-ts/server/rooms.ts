@@ -1,6 +1,7 @@
 /** Builds the rooms of one server and connects them. */
 import type { RaftNode } from '../core/api.ts';
 import { ErrorCode } from '../core/codes.generated.ts';
+import { nodeIdToBigint } from '../core/node-id.ts';
 import { StateType, type Message } from '../core/types.ts';
 import type { OpenedStorage } from '../storage/open-storage.ts';
 import type { Transport } from '../transport/types.ts';
@@ -174,6 +175,9 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
       get committed() {
         return node.committed;
       },
+      get leaseObstacle() {
+        return leaseObstacle(hub);
+      },
       request: (context) => {
         node.readIndex(context);
         hub.schedule();
@@ -182,7 +186,7 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     { waitMs: READ_ELECTIONS * electionMs, retryMs: electionMs / 2, leaseMs: leaseMs(hub) },
     random(2 ** 30),
   );
-  const reporter = new Reporter(port, {
+  const reporter = new Reporter(port, hub.counters, {
     leadershipLost: () => {
       proposing.leadershipLost();
       if (config.leaderOnly !== true) return;
@@ -275,6 +279,17 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     reporter,
     loop,
   };
+}
+
+/** A voter that does not refuse votes while it hears its leader makes every lease worthless. */
+function leaseObstacle(hub: Hub): string | null {
+  for (const peer of hub.transport.peers()) {
+    if (hub.members.current.members.get(peer.id)?.learner !== false) continue;
+    const name = `voter ${String(nodeIdToBigint(peer.id))}`;
+    if (peer.polyraft === false) return `lease reads: ${name} is not a polyraft server`;
+    if (peer.checkQuorum === false) return `lease reads: ${name} has check_quorum off`;
+  }
+  return null;
 }
 
 /** Lease reads rest on the members' check-quorum: they refuse votes for a while after they heard their leader. */

@@ -78,6 +78,7 @@ export class Snapshots implements SnapshotTarget {
     log.snapshotSaved(file.metadata, this.compactTo(index));
     // The segments since the snapshot before stay: should the newest file rot, that one still leads on.
     await wal.releaseTo(before);
+    this.engine.counters.snapshotsSaved++;
     this.engine.port.event(EventCode.SNAPSHOT_SAVED, index, '');
     this.engine.environment.logger.info(`snapshot at index ${index} saved, ${file.dataBytes} bytes`);
   }
@@ -94,6 +95,7 @@ export class Snapshots implements SnapshotTarget {
   }
 
   failed(error: ServerError): void {
+    this.engine.counters.snapshotsFailed++;
     this.engine.port.event(EventCode.SNAPSHOT_FAILED, error.code, error.message);
     this.engine.environment.logger.warning(`snapshot failed: ${error.message}`);
   }

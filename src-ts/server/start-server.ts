@@ -9,6 +9,7 @@ import {
   type StateMachinePort,
 } from './api.ts';
 import { boot, type BootState } from './boot.ts';
+import { Counters } from './counters.ts';
 import { toServerError } from './errors.ts';
 import { INLINE_WAL_BYTES } from './limits.ts';
 import { Server } from './raft-server.ts';
@@ -28,6 +29,7 @@ export async function startServer(
   port: StateMachinePort,
   options: StartOptions,
 ): Promise<RaftServer> {
+  const counters = new Counters();
   try {
     const storage = await openStorage({
       disk: environment.disk,
@@ -38,8 +40,14 @@ export async function startServer(
       nodeId: config.id,
       clusterId: config.clusterId,
       inlineBytesMax: INLINE_WAL_BYTES,
+      syncObserver: {
+        now: () => environment.clock.now(),
+        synced: (durationMs) => {
+          counters.walSyncs.observe(durationMs);
+        },
+      },
     });
-    return await startWith(config, environment, port, storage, options);
+    return await startWith(config, environment, port, storage, options, counters);
   } catch (error) {
     throw toServerError(error, 'starting the server');
   }
@@ -51,12 +59,13 @@ async function startWith(
   port: StateMachinePort,
   storage: OpenedStorage,
   options: StartOptions,
+  counters: Counters,
 ): Promise<RaftServer> {
   let server: Server;
   let state: BootState;
   try {
     state = await boot(config, storage, options.appliedIndex);
-    server = new Server(config, environment, port, storage, state);
+    server = new Server(config, environment, port, storage, state, counters);
   } catch (error) {
     await storage.close().catch(() => undefined);
     throw error;

@@ -20,7 +20,12 @@ import {
 } from './types.ts';
 import { createWal, openWal, type OpenedWal, UnknownSnapshotError, walExists } from './wal/open-wal.ts';
 import { checkWalIdentity, encodeWalMetadata } from './wal/wal-metadata.ts';
-import { ALLOCATE_STEP_BYTES, SEGMENT_BYTES, type WalSettings } from './wal/write-ahead-log.ts';
+import {
+  ALLOCATE_STEP_BYTES,
+  SEGMENT_BYTES,
+  type SyncObserver,
+  type WalSettings,
+} from './wal/write-ahead-log.ts';
 
 export interface StorageOptions {
   readonly disk: Disk;
@@ -35,6 +40,7 @@ export interface StorageOptions {
   readonly segmentBytes?: number;
   /** WAL writes up to this size are made on the calling thread when nothing else is under way; 0 (default) is never. */
   readonly inlineBytesMax?: number;
+  readonly syncObserver?: SyncObserver;
 }
 
 export interface OpenedStorage {
@@ -98,6 +104,7 @@ export async function openStorage(options: StorageOptions): Promise<OpenedStorag
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
       allocateStepBytes: ALLOCATE_STEP_BYTES,
       inlineBytesMax: options.inlineBytesMax ?? 0,
+      syncObserver: options.syncObserver ?? null,
     };
     const identity = { nodeId: options.nodeId, clusterId: options.clusterId };
     const isNew = !(await explained('waldir', walDirectory, () => walExists(settings)));

@@ -11,6 +11,8 @@ export const CLUSTER_ID_MISMATCH = 'cluster ID mismatch';
 
 export const MEMBERS_HEADER = 'x-polyraft-members';
 export const POLYRAFT_HEADER = 'x-polyraft';
+/** `off` when check_quorum is; absent otherwise. */
+export const CHECK_QUORUM_HEADER = 'x-polyraft-check-quorum';
 
 const MAX_PEER_URLS = 16;
 const MAX_PEER_URL_BYTES = 2_048;
@@ -19,6 +21,17 @@ export interface Identity {
   readonly clusterId: bigint;
   readonly id: NodeId;
   readonly localUrl: string;
+  readonly checkQuorum?: boolean;
+}
+
+/** What a peer says of itself. */
+export interface PeerNature {
+  readonly polyraft: boolean;
+  readonly checkQuorum: boolean;
+}
+
+export function natureHeaders(checkQuorum: boolean): Record<string, string> {
+  return { 'X-Polyraft': '1', ...(checkQuorum ? {} : { 'X-Polyraft-Check-Quorum': 'off' }) };
 }
 
 /** Headers of every request to a peer. */
@@ -29,7 +42,7 @@ export function requestHeaders(identity: Identity): Record<string, string> {
     'X-Min-Cluster-Version': MIN_CLUSTER_VERSION,
     'X-Etcd-Cluster-ID': identity.clusterId.toString(16),
     'X-PeerURLs': identity.localUrl,
-    'X-Polyraft': '1',
+    ...natureHeaders(identity.checkQuorum ?? true),
   };
 }
 
@@ -53,8 +66,9 @@ export function versionsCompatible(headers: IncomingHttpHeaders): boolean {
   return server !== null && minCluster !== null && server >= OWN_MIN_VERSION && minCluster <= OWN_VERSION;
 }
 
-export function isPolyraft(headers: IncomingHttpHeaders): boolean {
-  return header(headers, POLYRAFT_HEADER) === '1';
+export function natureOf(headers: Readonly<Record<string, string | string[] | undefined>>): PeerNature {
+  const polyraft = headers[POLYRAFT_HEADER] === '1';
+  return { polyraft, checkQuorum: polyraft && headers[CHECK_QUORUM_HEADER] !== 'off' };
 }
 
 /** URLs of X-PeerURLs, bounded in number and length. */

@@ -8,6 +8,8 @@ export interface Exchange {
   readonly agent: http.Agent;
   readonly address: PeerAddressParts;
   readonly path: string;
+  /** Default POST. */
+  readonly method?: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   /** The body, or a function that writes exactly `contentBytes` of it. */
   readonly body: Uint8Array | BodyWriter;
@@ -65,7 +67,7 @@ function exchangeOnce(exchange: Exchange): Promise<Answer> {
       host: address.host,
       port: address.port,
       path: exchange.path,
-      method: 'POST',
+      method: exchange.method ?? 'POST',
       headers: { ...exchange.headers, Host: address.authority, 'Content-Length': exchange.contentBytes },
     });
     const fail = (error: Error): void => {

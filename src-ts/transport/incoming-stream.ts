@@ -4,7 +4,7 @@ import { DecodeError } from '../core/raftpb/varint.ts';
 import { nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import type { Message } from '../core/types.ts';
 import type { FrameDecoder } from './frame.ts';
-import { CLUSTER_ID_MISMATCH, INCOMPATIBLE_VERSION, POLYRAFT_HEADER } from './headers.ts';
+import { CLUSTER_ID_MISMATCH, INCOMPATIBLE_VERSION, natureOf, type PeerNature } from './headers.ts';
 import {
   HttpFormatError,
   ResponseReader,
@@ -20,7 +20,7 @@ const REASON_BYTES_MAX = 1_024;
 
 export interface IncomingStreamOwner {
   /** A connection is up. */
-  streamOpened(kind: StreamKind, polyraft: boolean): void;
+  streamOpened(kind: StreamKind, nature: PeerNature): void;
   /** Bytes arrived. */
   contact(): void;
   /** In order; not yet checked. */
@@ -185,7 +185,7 @@ export class IncomingStream implements ResponseConsumer {
     this.timer?.cancel();
     this.timer = null;
     this.opened = true;
-    this.owner.streamOpened(this.settings.kind, head.headers[POLYRAFT_HEADER] === '1');
+    this.owner.streamOpened(this.settings.kind, natureOf(head.headers));
   }
 
   body(bytes: Uint8Array, start: number, end: number): void {

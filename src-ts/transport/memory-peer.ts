@@ -67,7 +67,15 @@ export class MemoryPeer {
     const { network, id } = this.owner;
     const active =
       this.target() !== null && !network.isBlocked(id, this.id) && !network.isBlocked(this.id, id);
-    return { id: this.id, urls: this.urls, active, lastContactMs: this.lastContactMs, polyraft: true };
+    return {
+      id: this.id,
+      urls: this.urls,
+      active,
+      lastContactMs: this.lastContactMs,
+      polyraft: true,
+      checkQuorum: true,
+      roundTripMs: -1,
+    };
   }
 
   get running(): boolean {

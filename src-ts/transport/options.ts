@@ -97,4 +97,6 @@ export interface TransportOptions {
   readonly limits?: Partial<TransportLimits>;
   readonly timeouts?: Partial<TransportTimeouts>;
   readonly tls?: TransportTls;
+  /** Peers are told when this is off; default true. */
+  readonly checkQuorum?: boolean;
 }

@@ -3,7 +3,7 @@ import http, { type ServerResponse } from 'node:http';
 import type { Logger } from '../core/api.ts';
 import { nodeIdToBigint, nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import { MessageType, type Message } from '../core/types.ts';
-import { isPolyraft } from './headers.ts';
+import { natureOf, type PeerNature } from './headers.ts';
 import { exchange, ExchangeError, type Answer, type BodyWriter } from './http-client.ts';
 import { IncomingStream, type IncomingStreamOwner, type StreamKind } from './incoming-stream.ts';
 import { LogLimiter } from './log-limiter.ts';
@@ -20,6 +20,7 @@ import { UnreachableReporter } from './unreachable-reporter.ts';
 
 const MSGAPP_BUFFER_BYTES = 256 * 1024;
 const MESSAGE_BUFFER_BYTES = 64 * 1024;
+const NOTHING = new Uint8Array(0);
 const ANSWER_BYTES_MAX = 64 * 1024;
 /** Connections of the agent beyond the pipeline's: a snapshot, outcomes, host messages. */
 const OTHER_CONNECTIONS = 4;
@@ -28,6 +29,7 @@ const OTHER_CONNECTIONS = 4;
 export interface PeerContext {
   readonly self: NodeId;
   readonly headers: Readonly<Record<string, string>>;
+  readonly checkQuorum: boolean;
   readonly clock: TransportClock;
   readonly random: (bound: number) => number;
   readonly limits: TransportLimits;
@@ -60,7 +62,9 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   private readonly outcomes: OutcomeSender;
   private readonly agent: http.Agent;
   private readonly stopping = new AbortController();
-  private polyraft: boolean | null = null;
+  private nature: PeerNature | null = null;
+  private roundTripMs = -1;
+  private probing = false;
   private lastContactMs = -1;
   private readonly reporter: UnreachableReporter;
   /** Apart from each other, so that many lines of one kind do not hide the other. */
@@ -164,15 +168,51 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   }
 
   status(): PeerStatus {
-    const active =
-      this.msgAppOut !== null || this.messageOut !== null || this.msgAppIn.isOpen || this.messageIn.isOpen;
     return {
       id: this.id,
       urls: this.urls,
-      active,
+      active: this.isActive,
       lastContactMs: this.lastContactMs,
-      polyraft: this.polyraft,
+      polyraft: this.nature?.polyraft ?? null,
+      checkQuorum: this.nature?.checkQuorum ?? null,
+      roundTripMs: this.roundTripMs,
     };
+  }
+
+  private get isActive(): boolean {
+    return (
+      this.msgAppOut !== null || this.messageOut !== null || this.msgAppIn.isOpen || this.messageIn.isOpen
+    );
+  }
+
+  /** Measures the round trip to an active peer. One at a time; a failure is told by the streams, not here. */
+  async probe(): Promise<void> {
+    const address = this.picker.pick();
+    if (this.probing || this.isStopped || !this.isActive || address === null) return;
+    const { clock, timeouts, headers } = this.context;
+    this.probing = true;
+    const begun = clock.now();
+    try {
+      const answer = await exchange({
+        agent: this.agent,
+        address,
+        method: 'GET',
+        path: '/raft/probing',
+        headers,
+        body: NOTHING,
+        contentBytes: 0,
+        clock,
+        dialMs: timeouts.dialMs,
+        responseMs: timeouts.responseMs,
+        answerBytesMax: ANSWER_BYTES_MAX,
+        signal: this.stopping.signal,
+      });
+      this.roundTripMs = answer.status === 200 ? clock.now() - begun : -1;
+    } catch {
+      this.roundTripMs = -1;
+    } finally {
+      this.probing = false;
+    }
   }
 
   // Sending
@@ -205,7 +245,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   }
 
   sendOutcomes(outcomes: readonly ForwardedOutcome[]): void {
-    if (this.polyraft === true) this.outcomes.add(outcomes);
+    if (this.nature?.polyraft === true) this.outcomes.add(outcomes);
   }
 
   /** A request to the peer over its pooled connections. Rejects with ExchangeError, or with what the body threw. */
@@ -267,7 +307,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   /** Whether an answer on the pipeline means that the message was taken. */
   judge(answer: Answer): boolean {
     if (answer.status === 204) {
-      this.polyraft ??= isPolyraft(answer.headers);
+      this.nature ??= natureOf(answer.headers);
       return true;
     }
     if (answer.status === 403) this.removedByPeer();
@@ -289,7 +329,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
 
   // Streams that the peer has dialled
 
-  attach(kind: StreamKind, response: ServerResponse, polyraft: boolean): void {
+  attach(kind: StreamKind, response: ServerResponse, nature: PeerNature): void {
     const { context } = this;
     const encoder = kind === 'msgapp' ? new MsgAppV2Encoder(context.frames) : new MessageEncoder();
     const stream = new OutgoingStream(response, encoder, this, () => context.clock.now());
@@ -297,7 +337,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     previous?.close();
     if (kind === 'msgapp') this.msgAppOut = stream;
     else this.messageOut = stream;
-    this.polyraft = polyraft;
+    this.nature = nature;
     context.logger.debug(`${this.name} opened its ${kind} stream`);
   }
 
@@ -336,8 +376,8 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     this.lastContactMs = this.context.clock.now();
   }
 
-  streamOpened(kind: StreamKind, polyraft: boolean): void {
-    this.polyraft = polyraft;
+  streamOpened(kind: StreamKind, nature: PeerNature): void {
+    this.nature = nature;
     this.dialsFailed = 0;
     this.context.logger.info(`${kind} stream from ${this.name} is up`);
   }

@@ -25,6 +25,9 @@ import {
 /** Checks of silence a read time-out; every second one sends heartbeats, so that three go in its time. */
 const TICKS_PER_READ_TIMEOUT = 6;
 
+/** Round trips are measured once in so many ticks: about every 3 s. */
+const TICKS_PER_PROBE = 4;
+
 class RaftHttp implements Transport {
   private readonly options: TransportOptions;
   private readonly context: PeerContext;
@@ -52,6 +55,7 @@ class RaftHttp implements Transport {
     this.context = {
       self: options.id,
       headers: requestHeaders(options),
+      checkQuorum: options.checkQuorum ?? true,
       clock,
       random: options.random,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
@@ -250,7 +254,12 @@ class RaftHttp implements Transport {
       // After a pause of the whole process everybody looks silent: what has come meanwhile is read first.
       const late = clock.now() - this.tickDue > timeouts.readMs / 2;
       this.ticks++;
-      if (!late) for (const peer of [...this.byId.values()]) peer.tick(this.ticks % 2 === 0);
+      if (!late) {
+        for (const peer of [...this.byId.values()]) {
+          peer.tick(this.ticks % 2 === 0);
+          if (this.ticks % TICKS_PER_PROBE === 1) void peer.probe();
+        }
+      }
       this.context.frames.clear();
       this.scheduleTick();
     });

@@ -8,7 +8,8 @@ import { MessageType, type Message } from '../core/types.ts';
 import { BodyBudget, BodyError, declaredLength, readBody } from './body-reader.ts';
 import {
   INCOMPATIBLE_VERSION,
-  isPolyraft,
+  natureHeaders,
+  natureOf,
   membersOf,
   parseHexId,
   peerUrlsOf,
@@ -91,7 +92,8 @@ export class RequestHandler {
   handleRaft(request: IncomingMessage, response: ServerResponse, path: string): void {
     response.setHeader('X-Server-Version', SERVER_VERSION);
     response.setHeader('X-Etcd-Cluster-ID', this.settings.clusterHex);
-    response.setHeader('X-Polyraft', '1');
+    const nature = natureHeaders(this.context.checkQuorum);
+    for (const name of Object.keys(nature)) response.setHeader(name, nature[name]!);
     const stream = STREAM_PATH.exec(path);
     const isPost = path === '/raft' || path === '/raft/snapshot' || path === OUTCOMES_PATH;
     if (stream === null && !isPost) {
@@ -196,7 +198,7 @@ export class RequestHandler {
     }
     if (response.socket === null || response.socket.destroyed) return;
     admission.peer.contact();
-    admission.peer.attach(kind, response, isPolyraft(request.headers));
+    admission.peer.attach(kind, response, natureOf(request.headers));
   }
 
   private async pipeline(request: IncomingMessage, peer: Peer): Promise<void> {

@@ -77,6 +77,10 @@ export interface PeerStatus {
   readonly lastContactMs: number;
   /** The peer is polyraft (said so in its headers); null until it is known. */
   readonly polyraft: boolean | null;
+  /** The peer refuses votes while it hears a leader (check_quorum, said by its headers); null until it is known. */
+  readonly checkQuorum: boolean | null;
+  /** Milliseconds of the last probe's round trip over a kept connection; -1 while there is none. */
+  readonly roundTripMs: number;
 }
 
 /** Host messages fail with one of these (design 3, RAFT_SendMessage). */

@@ -1,13 +1,17 @@
 // A server without raft: it records what the bridge asks of it, and answers at once.
 import type { Proposals } from '../../src-ts/core/entry-batch.ts';
 import type { NodeId } from '../../src-ts/core/node-id.ts';
-import type {
-  MemberOperation,
-  RaftServer,
-  ServerConfig,
-  ServerFacts,
-  StateMachinePort,
+import { ErrorCode } from '../../src-ts/core/codes.generated.ts';
+import {
+  ServerError,
+  type MemberChange,
+  type MemberOperation,
+  type RaftServer,
+  type ServerConfig,
+  type ServerFacts,
+  type StateMachinePort,
 } from '../../src-ts/server/api.ts';
+import type { ServerFigures } from '../../src-ts/server/figures.ts';
 
 export class FakeServer implements RaftServer {
   readonly config: ServerConfig;
@@ -48,6 +52,15 @@ export class FakeServer implements RaftServer {
   changeMember(operation: MemberOperation, id: NodeId, url: string | null): Promise<number> {
     this.calls.push(`${operation} ${id} ${url}`);
     return this.answer();
+  }
+
+  changeMembers(changes: readonly MemberChange[]): Promise<number> {
+    this.calls.push(changes.map(({ operation, id, url }) => `${operation} ${id} ${url}`).join(', '));
+    return this.answer();
+  }
+
+  figures(): ServerFigures {
+    throw new ServerError(ErrorCode.UNSUPPORTED, 'a fake has no figures');
   }
 
   snapshot(): Promise<number> {

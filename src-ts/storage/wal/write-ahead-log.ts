@@ -22,6 +22,12 @@ const LAZY_BYTES_MAX = 64 << 10;
 /** Buffers kept for reuse: one that is written, one that fills, one at a cut. */
 const SPARE_BUFFERS_MAX = 3;
 
+/** Told how long each write took that was made durable, its sync included. Milliseconds. */
+export interface SyncObserver {
+  now(): number;
+  synced(durationMs: number): void;
+}
+
 export interface WalSettings {
   readonly disk: Disk;
   readonly directory: string;
@@ -32,6 +38,7 @@ export interface WalSettings {
   readonly allocateStepBytes: number;
   /** A write of at most this size is made on the calling thread when nothing else is under way; 0 is never. */
   readonly inlineBytesMax: number;
+  readonly syncObserver?: SyncObserver | null;
 }
 
 /** Where appending starts: what the reader found, or what creation wrote. */
@@ -258,6 +265,9 @@ export class SegmentedLog implements WriteAheadLog {
   }
 
   private async write(unit: Unit): Promise<void> {
+    const observer = this.settings.syncObserver ?? null;
+    const begun = observer === null ? 0 : observer.now();
+    const syncsBefore = this.syncs;
     const { bytes, length } = unit.frames;
     const end = unit.position + length;
     if (unit.begins !== null) await this.beginSegment(unit.begins, bytes, length);
@@ -283,6 +293,7 @@ export class SegmentedLog implements WriteAheadLog {
       this.extend(end);
       if (2 * end >= this.settings.segmentBytes) this.pipeline.prepare();
     }
+    if (observer !== null && this.syncs !== syncsBefore) observer.synced(observer.now() - begun);
   }
 
   /** Begins to extend the segment when half a step is left. */

@@ -1,0 +1,124 @@
+/** One look at a server, for metrics and pages. Taken when somebody asks; the work itself only counts. */
+import { nodeIdToBigint } from '../core/node-id.ts';
+import { StateType } from '../core/types.ts';
+import type { WalStatistics } from '../storage/types.ts';
+import type { QueueFacts } from './api.ts';
+import type { Engine } from './engine.ts';
+import type { HistogramFacts } from './time-histogram.ts';
+
+export interface PeerFacts {
+  readonly id: bigint;
+  readonly active: boolean;
+  /** Seconds since something arrived; -1 never. */
+  readonly lastContactSeconds: number;
+  /** Of the last probe; -1 while there is none. */
+  readonly roundTripSeconds: number;
+  /** Known to a leader only; -1 elsewhere. */
+  readonly matchIndex: number;
+  readonly inflightMessages: number;
+}
+
+export interface CounterFacts {
+  readonly proposals: number;
+  readonly forwardedTaken: number;
+  readonly committed: number;
+  readonly rejected: number;
+  readonly unknown: number;
+  readonly leaderChanges: number;
+  readonly leaderLosses: number;
+  readonly snapshotsSaved: number;
+  readonly snapshotsFailed: number;
+  readonly reads: number;
+}
+
+export interface ServerFigures {
+  readonly id: bigint;
+  readonly clusterId: bigint;
+  readonly role: 'follower' | 'candidate' | 'leader' | 'pre-candidate' | 'removed' | 'failed';
+  readonly term: number;
+  /** 0: none. */
+  readonly leader: bigint;
+  readonly commitIndex: number;
+  readonly lastIndex: number;
+  readonly firstIndex: number;
+  /** Handed over to the host, and applied by it. */
+  readonly handedIndex: number;
+  readonly appliedIndex: number;
+  readonly snapshotIndex: number;
+  /** Of the log in memory. */
+  readonly logBytes: number;
+  readonly members: number;
+  readonly wal: WalStatistics;
+  readonly counters: CounterFacts;
+  readonly walSyncs: HistogramFacts;
+  readonly loopDelay: HistogramFacts;
+  /** How long the host took to apply what it was handed at once; null where nobody measures it. */
+  readonly applyTimes: HistogramFacts | null;
+  readonly queues: readonly QueueFacts[];
+  readonly peers: readonly PeerFacts[];
+  readonly version: string;
+  readonly runtime: string;
+}
+
+const ROLES: Record<StateType, ServerFigures['role']> = {
+  [StateType.Follower]: 'follower',
+  [StateType.Candidate]: 'candidate',
+  [StateType.Leader]: 'leader',
+  [StateType.PreCandidate]: 'pre-candidate',
+};
+
+export interface OwnFacts {
+  readonly isRemoved: boolean;
+  readonly snapshotIndex: number;
+  readonly handedIndex: number;
+  readonly logBytes: number;
+  readonly wal: WalStatistics;
+  readonly failure: string | null;
+}
+
+export function serverFigures(engine: Engine, own: OwnFacts): ServerFigures {
+  const { node, port, environment, config, counters } = engine;
+  const status = node.status();
+  const { walSyncs, loopDelay, ...counts } = counters;
+  let role = ROLES[node.state];
+  if (own.isRemoved) role = 'removed';
+  if (own.failure !== null) role = 'failed';
+  return {
+    id: nodeIdToBigint(config.id),
+    clusterId: config.clusterId,
+    role,
+    term: node.term,
+    leader: nodeIdToBigint(own.isRemoved ? 0 : node.lead),
+    commitIndex: node.committed,
+    lastIndex: status.lastIndex,
+    firstIndex: status.firstIndex,
+    handedIndex: own.handedIndex,
+    appliedIndex: port.appliedIndex(),
+    snapshotIndex: own.snapshotIndex,
+    logBytes: own.logBytes,
+    members: engine.members.current.members.size,
+    wal: own.wal,
+    counters: counts,
+    walSyncs: walSyncs.facts(),
+    loopDelay: loopDelay.facts(),
+    applyTimes: port.applyTimes?.() ?? null,
+    queues: port.queues?.() ?? [],
+    peers: peerFacts(engine),
+    version: environment.version ?? 'unknown',
+    runtime: environment.runtime ?? 'node',
+  };
+}
+
+function peerFacts(engine: Engine): PeerFacts[] {
+  const { node, transport, environment } = engine;
+  const now = environment.clock.now();
+  const progress = new Map(node.status().progress.map((each) => [each.id, each]));
+  return transport.peers().map((peer) => ({
+    id: nodeIdToBigint(peer.id),
+    active: peer.active,
+    lastContactSeconds: peer.lastContactMs < 0 ? -1 : Math.max(0, now - peer.lastContactMs) / 1000,
+    roundTripSeconds: peer.roundTripMs < 0 ? -1 : peer.roundTripMs / 1000,
+    matchIndex: progress.get(peer.id)?.match ?? -1,
+    inflightMessages: progress.get(peer.id)?.inflight ?? 0,
+  }));
+}
