@@ -1,7 +1,8 @@
-# Example programs: every .c file of examples-c is one, in build/examples. A directory there holds what programs
+# Example programs: every .c and .cpp file of examples-c is one, in build/examples. A directory there holds what programs
 # share: a library of which each takes what it uses.
 
-file(GLOB polyraft_examples CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/examples-c/*.c")
+file(GLOB polyraft_examples CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/examples-c/*.c"
+  "${CMAKE_SOURCE_DIR}/examples-c/*.cpp")
 file(GLOB polyraft_example_shared CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/examples-c/*/*.c")
 
 if(polyraft_example_shared)

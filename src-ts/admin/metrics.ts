@@ -2,7 +2,7 @@
  * Facts about servers in the text form that Prometheus reads. The registry is made for one answer: nothing is kept, and
  * the servers themselves know nothing of it.
  */
-import { Counter, Gauge, Histogram, Registry, type Metric as RegisteredMetric } from 'prom-client';
+import { Counter, Gauge, Registry, type Metric as RegisteredMetric } from 'prom-client';
 import type { ServerFigures } from '../server/figures.ts';
 import type { HistogramFacts } from '../server/time-histogram.ts';
 import { METRICS, type Metric } from './metrics-table.ts';
@@ -12,17 +12,26 @@ export const SERVER_LABELS = ['cluster', 'node'] as const;
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** A histogram whose buckets were counted elsewhere: one series a server. */
-class CountedHistogram extends Histogram {
-  private readonly series: { readonly labels: Record<string, string>; readonly facts: HistogramFacts }[] = [];
+interface Series {
+  readonly labels: Record<string, string>;
+  readonly facts: HistogramFacts;
+}
 
-  add(labels: Record<string, string>, facts: HistogramFacts): void {
-    this.series.push({ labels, facts });
+/** A histogram whose buckets were counted elsewhere, which the library's own class has no way to take. */
+class CountedHistogram {
+  readonly name: string;
+  readonly help: string;
+  readonly type = 'histogram';
+  private readonly series: readonly Series[];
+
+  constructor(name: string, help: string, series: readonly Series[]) {
+    this.name = name;
+    this.help = help;
+    this.series = series;
   }
 
-  override async get(): ReturnType<Histogram['get']> {
-    const base = await super.get();
-    const { name } = base as unknown as { readonly name: string };
+  get() {
+    const { name, help, type } = this;
     const values: { labels: Record<string, string | number>; value: number; metricName: string }[] = [];
     for (const { labels, facts } of this.series) {
       let total = 0;
@@ -34,19 +43,19 @@ class CountedHistogram extends Histogram {
       values.push({ labels, value: facts.sumSeconds, metricName: `${name}_sum` });
       values.push({ labels, value: total, metricName: `${name}_count` });
     }
-    return { ...base, values: values as typeof base.values };
+    return Promise.resolve({ name, help, type, values, aggregator: 'sum' });
   }
 }
 
 function register(registry: Registry, metric: Metric, servers: readonly ServerFigures[]): void {
   const { name, help } = metric;
   if (metric.kind === 'histogram') {
-    const histogram = new CountedHistogram({ name, help, registers: [] });
-    for (const facts of servers) {
-      const counted = metric.histogram(facts);
-      if (counted !== null) histogram.add(labelsOf(facts), counted);
+    const series: Series[] = [];
+    for (const each of servers) {
+      const facts = metric.histogram(each);
+      if (facts !== null) series.push({ labels: labelsOf(each), facts });
     }
-    registry.registerMetric(histogram as RegisteredMetric);
+    registry.registerMetric(new CountedHistogram(name, help, series) as unknown as RegisteredMetric);
     return;
   }
   const labelNames = [...SERVER_LABELS, ...metric.labels];

@@ -10,6 +10,10 @@ describe('generated files', () => {
     execFileSync(process.execPath, ['scripts/generate-definitions.mjs', '--check'], { cwd: root });
   });
 
+  it('agree with the table of metrics', () => {
+    execFileSync('npx', ['tsx', 'scripts/generate-metrics.ts', '--check'], { cwd: root });
+  });
+
   it('agree with the schema of the configuration', () => {
     execFileSync('npx', ['tsx', 'scripts/generate-configuration.ts', '--check'], { cwd: root });
   });

@@ -19,7 +19,7 @@ tree="$work/moved"
 libraries="$(dirname "$(find "$tree" -name libpolyraft.so)")"
 
 for file in "$libraries"/lib{polyraft,easyraft}.so "$libraries"/polyraft/{engine.cjs,polyraft.node} \
-  "$tree"/include/{polyraft,easyraft,polyraft_codes}.h; do
+  "$tree"/include/{polyraft.h,polyraft.hpp,easyraft.h,polyraft_codes.h}; do
   [ -e "$file" ] || problem "${file#"$tree"/} is missing"
 done
 if [ -e "$build/lib/polyraft/libpolyraft-node.so" ] && [ ! -e "$libraries/polyraft/libpolyraft-node.so" ]; then
@@ -74,3 +74,11 @@ PROJECT
 cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$tree" >/dev/null
 cmake --build "$work/project/build" >/dev/null
 "$work/project/build/program" >/dev/null || problem 'a program built by CMake does not run'
+
+# The C++ example, built as a project of its own by the documented way, and run: a cluster of one.
+cmake -S "$source_root/examples-c/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$tree" >/dev/null
+cmake --build "$work/consumer" >/dev/null
+port="$(node -e 'const s = require("node:net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')"
+counted="$(cd "$work" && printf 'a b a\nb a\n\n' | timeout 60 "$work/consumer/word_count" 1 "http://127.0.0.1:$port")" ||
+  problem 'the C++ example does not run'
+[ "$counted" = "$(printf 'a 3\nb 2')" ] || problem "the C++ example counted: $counted"
