@@ -1,5 +1,5 @@
 /** Every metric: its name, what it is, and where in the facts its samples come from. docs/METRICS.md is made from it. */
-import type { PeerFacts, ServerFigures } from '../server/figures.ts';
+import type { PeerFacts, ServerFigures } from '../server/server-figures.ts';
 import type { HistogramFacts } from '../server/time-histogram.ts';
 
 export interface Sample {

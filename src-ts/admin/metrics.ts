@@ -3,7 +3,7 @@
  * the servers themselves know nothing of it.
  */
 import { Counter, Gauge, Registry, type Metric as RegisteredMetric } from 'prom-client';
-import type { ServerFigures } from '../server/figures.ts';
+import type { ServerFigures } from '../server/server-figures.ts';
 import type { HistogramFacts } from '../server/time-histogram.ts';
 import { METRICS, type Metric } from './metrics-table.ts';
 

@@ -6,11 +6,11 @@ import {
   ServerError,
   type HostSnapshot,
   type Outcome,
-  type QueueFacts,
   type SnapshotChunks,
   type StateMachinePort,
 } from '../server/api.ts';
 import type { OwnSequences } from '../server/own-proposals.ts';
+import type { QueueFacts } from '../server/server-figures.ts';
 import type { HistogramFacts } from '../server/time-histogram.ts';
 import { ApplyWriter } from './apply-writer.ts';
 import type { EventWriter } from './event-writer.ts';

@@ -11,7 +11,7 @@ import type { Disk } from '../storage/disk.ts';
 import type { StorageBinding } from '../storage/native-binding.ts';
 import type { Transport, TransportEvents } from '../transport/types.ts';
 import type { OwnSequences } from './own-proposals.ts';
-import type { ServerFigures } from './figures.ts';
+import type { QueueFacts, ServerFigures } from './server-figures.ts';
 import type { HistogramFacts } from './time-histogram.ts';
 
 export interface PeerConfig {
@@ -145,11 +145,6 @@ export interface StateMachinePort {
   applyTimes?(): HistogramFacts;
   /** A message from another node for the host (`RAFT_SendMessage`). */
   message(body: Uint8Array): Promise<Uint8Array>;
-}
-
-export interface QueueFacts {
-  readonly name: string;
-  readonly bytes: number;
 }
 
 export type SnapshotChunks = (chunk: (bytes: Uint8Array) => Promise<void> | void) => Promise<void>;

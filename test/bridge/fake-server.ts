@@ -11,7 +11,7 @@ import {
   type ServerFacts,
   type StateMachinePort,
 } from '../../src-ts/server/api.ts';
-import type { ServerFigures } from '../../src-ts/server/figures.ts';
+import type { ServerFigures } from '../../src-ts/server/server-figures.ts';
 
 export class FakeServer implements RaftServer {
   readonly config: ServerConfig;
