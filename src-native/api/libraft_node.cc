@@ -69,7 +69,7 @@ void Node::stop() {
   if (stopped_) return;
   stopped_ = true;
   is_over_ = true;
-  if (server_ != nullptr) server_->stop();
+  if (server_ != nullptr) server_->stop(false);
   if (snapshots_ != nullptr) snapshots_->stop();
   host_->end_engine();
   host_->share_arena(-1, 0);
