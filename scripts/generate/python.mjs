@@ -20,9 +20,12 @@ const typeOf = typesOf('Python', {
   'struct RAFT_Callbacks': 'Callbacks',
   'const struct RAFT_Options*': 'ctypes.POINTER(Options)',
   'const struct RAFT_Buffer*': 'ctypes.POINTER(Buffer)',
+  'const struct RAFT_MemberChange*': 'ctypes.POINTER(MemberChangeRecord)',
 });
 
 const short = (name) => name.replace(/^RAFT_/, '');
+// The enumeration of what a change can be has the short name.
+const className = (name) => (name === 'RAFT_MemberChange' ? 'MemberChangeRecord' : short(name));
 const camel = (name) => name.replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase());
 
 function enumeration(name, rows, doc) {
@@ -38,7 +41,7 @@ const functionType = (result, parameters) =>
   `ctypes.CFUNCTYPE(${[typeOf(result), ...parameters.map(({ type }) => typeOf(type))].join(', ')})`;
 
 function structure({ name, members, size }) {
-  const own = short(name);
+  const own = className(name);
   const lines = [''];
   const fields = members.map((member) => {
     if (member.result === undefined) return `        ("${member.name}", ${typeOf(member.type)}),`;
@@ -68,7 +71,7 @@ export function nativePython(definitions, version, note) {
   }
   for (const struct of structs) lines.push(...structure(struct));
   lines.push('', '# Bytes of each structure, as the header has it.', 'STRUCTURE_BYTES: List[Tuple[Any, int]] = [');
-  for (const { name, size } of structs) lines.push(`    (${short(name)}, ${size}),`);
+  for (const { name, size } of structs) lines.push(`    (${className(name)}, ${size}),`);
   lines.push(']', '', '# Result and parameters of each function.', 'FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {');
   for (const [name, result, parameters] of definitions.functions) {
     const types = parameters.map((text) => typeOf(declaration(text).type));

@@ -96,16 +96,25 @@ _Static_assert(offsetof(struct RAFT_Buffer, data) == 0, "offsetof(struct RAFT_Bu
 _Static_assert(offsetof(struct RAFT_Buffer, size) == 8, "offsetof(struct RAFT_Buffer, size)");
 _Static_assert(__builtin_types_compatible_p(__typeof__(((struct RAFT_Buffer*)0)->data), const void*), "__typeof__(((struct RAFT_Buffer*)0)->data)");
 _Static_assert(__builtin_types_compatible_p(__typeof__(((struct RAFT_Buffer*)0)->size), size_t), "__typeof__(((struct RAFT_Buffer*)0)->size)");
+_Static_assert(sizeof(struct RAFT_MemberChange) == 24, "sizeof(struct RAFT_MemberChange)");
+_Static_assert(offsetof(struct RAFT_MemberChange, change) == 0, "offsetof(struct RAFT_MemberChange, change)");
+_Static_assert(offsetof(struct RAFT_MemberChange, id) == 8, "offsetof(struct RAFT_MemberChange, id)");
+_Static_assert(offsetof(struct RAFT_MemberChange, url) == 16, "offsetof(struct RAFT_MemberChange, url)");
+_Static_assert(__builtin_types_compatible_p(__typeof__(((struct RAFT_MemberChange*)0)->change), int), "__typeof__(((struct RAFT_MemberChange*)0)->change)");
+_Static_assert(__builtin_types_compatible_p(__typeof__(((struct RAFT_MemberChange*)0)->id), uint64_t), "__typeof__(((struct RAFT_MemberChange*)0)->id)");
+_Static_assert(__builtin_types_compatible_p(__typeof__(((struct RAFT_MemberChange*)0)->url), const char*), "__typeof__(((struct RAFT_MemberChange*)0)->url)");
 _Static_assert(__builtin_types_compatible_p(RAFT_Completion, void (*)(void*, int, uint64_t, uint64_t)), "RAFT_Completion");
 
 /* Another declaration of the same function is an error when it differs. */
 int RAFT_NewRaftServerWith(const struct RAFT_Options* options, RAFT_Handle* handle);
 int RAFT_StopServer(RAFT_Handle handle);
+int RAFT_HandOverAndStopServer(RAFT_Handle handle);
 int RAFT_ProposeAsync(RAFT_Handle handle, const void* data, size_t size, int timeout_ms, RAFT_Completion completion, void* user);
 int RAFT_ProposeBatch(RAFT_Handle handle, const struct RAFT_Buffer* proposals, size_t count, int timeout_ms, RAFT_Completion completion, void* const* users, size_t* accepted);
 int RAFT_ProposeWait(RAFT_Handle handle, const void* data, size_t size, int timeout_ms, uint64_t* index, uint64_t* term);
 int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uint64_t* index);
 int RAFT_ChangeMember(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms, uint64_t* index);
+int RAFT_ChangeMembers(RAFT_Handle handle, const struct RAFT_MemberChange* changes, size_t count, int timeout_ms, uint64_t* index);
 int RAFT_TransferLeadership(RAFT_Handle handle, uint64_t id, int timeout_ms);
 int RAFT_SaveSnapshot(RAFT_Handle handle, int timeout_ms, uint64_t* index);
 int RAFT_GetAppliedIndex(RAFT_Handle handle, uint64_t* index);

@@ -206,22 +206,37 @@ class Buffer(ctypes.Structure):
     ]
 
 
+
+
+class MemberChangeRecord(ctypes.Structure):
+    """struct RAFT_MemberChange: 24 bytes."""
+
+    _fields_ = [
+        ("change", ctypes.c_int),
+        ("id", ctypes.c_uint64),
+        ("url", ctypes.c_char_p),
+    ]
+
+
 # Bytes of each structure, as the header has it.
 STRUCTURE_BYTES: List[Tuple[Any, int]] = [
     (Callbacks, 64),
     (Options, 96),
     (Buffer, 16),
+    (MemberChangeRecord, 24),
 ]
 
 # Result and parameters of each function.
 FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "RAFT_NewRaftServerWith": (ctypes.c_int, [ctypes.POINTER(Options), ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_StopServer": (ctypes.c_int, [ctypes.c_uint64]),
+    "RAFT_HandOverAndStopServer": (ctypes.c_int, [ctypes.c_uint64]),
     "RAFT_ProposeAsync": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, Completion, ctypes.c_void_p]),
     "RAFT_ProposeBatch": (ctypes.c_int, [ctypes.c_uint64, ctypes.POINTER(Buffer), ctypes.c_size_t, ctypes.c_int, Completion, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_size_t)]),
     "RAFT_ProposeWait": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_ReadIndex": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_ChangeMember": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
+    "RAFT_ChangeMembers": (ctypes.c_int, [ctypes.c_uint64, ctypes.POINTER(MemberChangeRecord), ctypes.c_size_t, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_TransferLeadership": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int]),
     "RAFT_SaveSnapshot": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_GetAppliedIndex": (ctypes.c_int, [ctypes.c_uint64, ctypes.POINTER(ctypes.c_uint64)]),
