@@ -1,31 +1,14 @@
 /** One look at a server, for metrics and pages. Taken when somebody asks; the work itself only counts. */
 import { nodeIdToBigint } from '../core/node-id.ts';
-import { StateType } from '../core/types.ts';
-import type { WalStatistics } from '../storage/types.ts';
 import type { Engine } from './engine.ts';
+import { ROLE_NAMES, type OwnFacts } from './own-facts.ts';
 import type { PeerFacts, ServerFigures } from './server-figures.ts';
-
-const ROLES: Record<StateType, ServerFigures['role']> = {
-  [StateType.Follower]: 'follower',
-  [StateType.Candidate]: 'candidate',
-  [StateType.Leader]: 'leader',
-  [StateType.PreCandidate]: 'pre-candidate',
-};
-
-export interface OwnFacts {
-  readonly isRemoved: boolean;
-  readonly snapshotIndex: number;
-  readonly handedIndex: number;
-  readonly logBytes: number;
-  readonly wal: WalStatistics;
-  readonly failure: string | null;
-}
 
 export function serverFigures(engine: Engine, own: OwnFacts): ServerFigures {
   const { node, port, environment, config, counters } = engine;
   const status = node.status();
   const { walSyncs, loopDelay, ...counts } = counters;
-  let role = ROLES[node.state];
+  let role: ServerFigures['role'] = ROLE_NAMES[node.state];
   if (own.isRemoved) role = 'removed';
   if (own.failure !== null) role = 'failed';
   return {

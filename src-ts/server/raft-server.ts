@@ -28,6 +28,7 @@ import type { MembershipStore } from './membership-store.ts';
 import { buildRooms, type Hub, type Rooms } from './rooms.ts';
 import type { StableLog } from './stable-log.ts';
 import { serverFacts } from './facts.ts';
+import type { OwnFacts } from './own-facts.ts';
 import { peersJson, statusJson } from './status.ts';
 import { isDropped, isIgnorable } from './step-error.ts';
 import { Ticker } from './ticker.ts';
@@ -342,28 +343,23 @@ export class Server implements RaftServer, Hub {
   }
 
   statusJson(): string {
-    const { rooms } = this;
-    return statusJson({
-      engine: this,
-      isRemoved: this.phase === 'removed' || rooms.removal.detached,
-      snapshotIndex: rooms.shelf.newestIndex,
-      handedIndex: rooms.applies.handedIndex,
-      logBytes: rooms.log.ledger.bytes,
-      wal: this.storage.wal.statistics,
-      failure: this.failure,
-    });
+    return statusJson({ engine: this, ...this.ownFacts() });
   }
 
   figures(): ServerFigures {
+    return serverFigures(this, this.ownFacts());
+  }
+
+  private ownFacts(): OwnFacts {
     const { rooms } = this;
-    return serverFigures(this, {
+    return {
       isRemoved: this.phase === 'removed' || rooms.removal.detached,
       snapshotIndex: rooms.shelf.newestIndex,
       handedIndex: rooms.applies.handedIndex,
       logBytes: rooms.log.ledger.bytes,
       wal: this.storage.wal.statistics,
       failure: this.failure,
-    });
+    };
   }
 
   peersJson(): string {

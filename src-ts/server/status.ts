@@ -4,6 +4,7 @@ import { StateType } from '../core/types.ts';
 import type { WalStatistics } from '../storage/types.ts';
 import type { PeerStatus } from '../transport/types.ts';
 import type { Engine } from './engine.ts';
+import { ROLE_NAMES, type OwnFacts } from './own-facts.ts';
 
 const STATE_NAMES: Record<StateType, string> = {
   [StateType.Follower]: 'StateFollower',
@@ -12,22 +13,8 @@ const STATE_NAMES: Record<StateType, string> = {
   [StateType.PreCandidate]: 'StatePreCandidate',
 };
 
-const ROLE_NAMES: Record<StateType, string> = {
-  [StateType.Follower]: 'follower',
-  [StateType.Candidate]: 'candidate',
-  [StateType.Leader]: 'leader',
-  [StateType.PreCandidate]: 'pre-candidate',
-};
-
-export interface StatusFacts {
+export interface StatusFacts extends OwnFacts {
   readonly engine: Engine;
-  /** Not a member any more: follower in etcd's terms, "removed" in ours. */
-  readonly isRemoved: boolean;
-  readonly snapshotIndex: number;
-  readonly handedIndex: number;
-  readonly logBytes: number;
-  readonly wal: WalStatistics;
-  readonly failure: string | null;
 }
 
 /** Ids of 64 bits do not fit a JSON number read by JavaScript; here they are written whole, as digits. */
