@@ -133,7 +133,8 @@ TEST(Callbacks, SnapshotsAreTakenOnTheApplyThreadAndFreed) {
     EXPECT_EQ(host.snapshot_index, index);
     EXPECT_NE(host.status().find("\"snapshot_bytes\":" + std::to_string(size)), std::string::npos)
         << host.status();
-    EXPECT_EQ(host.frees - frees, size == 0 ? 0 : 1);
+    // The last part wakes the caller before the memory goes back.
+    EXPECT_TRUE(eventually([&] { return host.frees - frees == (size == 0 ? 0 : 1); }));
   }
   const int frees = host.frees;
   host.snapshot_result = 5;
@@ -180,7 +181,7 @@ TEST(Callbacks, MessagesAreAnswered) {
   ASSERT_EQ(host.propose("!message"), RAFT_OK);
   ASSERT_TRUE(eventually([&] { return host.status().find("0:re: hello") != std::string::npos; }))
       << host.status();
-  EXPECT_EQ(host.frees, 1);
+  EXPECT_TRUE(eventually([&] { return host.frees == 1; }));
 }
 
 TEST(Callbacks, StatusNeedsRoom) {
