@@ -126,8 +126,8 @@ TEST_P(Cpp, LeaderHandsOverBeforeItStopsAndMembersChangeTogether) {
   std::map<int, Lines> states;
   std::map<int, Server> servers;
   for (const int id : {1, 2, 3}) servers[id] = Server(config(id, {1, 2, 3}), states[id]);
-  servers[1].propose_wait("one", kWaitMs);
-  servers[1].transfer_leadership(1, kWaitMs);
+  asked([&] { return servers[1].try_propose_wait("one", kWaitMs); }).value();
+  asked([&] { return servers[1].try_transfer_leadership(1, kWaitMs); }).value();
 
   // Two of three are replaced in one step.
   for (const int id : {4, 5}) servers[id] = Server(config(id, {1, 2, 3, 4, 5}, ",\"join\":true"), states[id]);
@@ -135,19 +135,19 @@ TEST_P(Cpp, LeaderHandsOverBeforeItStopsAndMembersChangeTogether) {
                                           {Change::kAdd, 4, url(4)},
                                           {Change::kRemove, 3, ""},
                                           {Change::kAdd, 5, url(5)}};
-  EXPECT_GT(servers[1].change_members(both, kWaitMs), 0U);
+  EXPECT_GT(asked([&] { return servers[1].try_change_members(both, kWaitMs); }).value(), 0U);
   EXPECT_TRUE(
       eventually([&] { return servers[2].status().find("\"role\":\"removed\"") != std::string::npos; }));
   EXPECT_EQ(servers[2].try_propose_wait("x", kWaitMs).code(), RAFT_ERR_REMOVED);
-  servers[1].propose_wait("two", kWaitMs);
-  servers[5].read_barrier(kWaitMs);
+  asked([&] { return servers[1].try_propose_wait("two", kWaitMs); }).value();
+  asked([&] { return servers[5].try_read_barrier(kWaitMs); }).value();
   EXPECT_EQ(states[5].lines(), (std::vector<std::string>{"one", "two"}));
   EXPECT_EQ(servers[1].try_change_members({}, kWaitMs).code(), RAFT_ERR_INVALID_ARGUMENT);
   EXPECT_EQ(servers[1].try_change_members({{Change::kAdd, 6, ""}}, kWaitMs).code(),
             RAFT_ERR_INVALID_ARGUMENT);
 
   // Who leads stops; another leads already then, without an election timeout.
-  servers[1].transfer_leadership(1, kWaitMs);
+  asked([&] { return servers[1].try_transfer_leadership(1, kWaitMs); }).value();
   const std::string before = servers[1].metrics();
   EXPECT_NE(before.find("polyraft_role{cluster=\"0\",node=\"1\",role=\"leader\"} 1\n"), std::string::npos);
   servers[1].stop(true);
@@ -169,12 +169,12 @@ TEST_P(Cpp, LeaseReadsAreOffUnlessAllowedAndRefusedBesideAVoterWithoutCheckQuoru
   Lines states[2];
   Server with(config(2, {2, 3}, ",\"lease_reads\":true"), states[0]);
   Server without(config(3, {2, 3}, ",\"check_quorum\":false"), states[1]);
-  with.propose_wait("x", kWaitMs);
-  const Result<Index> read = with.try_read_barrier(kWaitMs, Read::kLease);
+  asked([&] { return with.try_propose_wait("x", kWaitMs); }).value();
+  const Result<Index> read = asked([&] { return with.try_read_barrier(kWaitMs, Read::kLease); });
   EXPECT_EQ(read.code(), RAFT_ERR_UNSUPPORTED);
   const std::string why = read ? "" : read.error().what();
   EXPECT_NE(why.find("voter 3 has check_quorum off"), std::string::npos) << why;
-  EXPECT_TRUE(with.try_read_barrier(kWaitMs));
+  EXPECT_TRUE(asked([&] { return with.try_read_barrier(kWaitMs); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Runtimes, Cpp, ::testing::Values("process", "embedded"),

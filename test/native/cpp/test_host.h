@@ -31,6 +31,20 @@ inline bool eventually(const std::function<bool()>& holds, int timeout_ms = kWai
   return true;
 }
 
+// What a cluster refuses because its leader changes just then is asked again, as a client would.
+template <typename Ask>
+auto asked(const Ask& ask) {
+  auto result = ask();
+  eventually([&] {
+    if (result || (result.code() != RAFT_ERR_REJECTED && result.code() != RAFT_ERR_NO_LEADER &&
+                   result.code() != RAFT_ERR_NOT_LEADER))
+      return true;
+    result = ask();
+    return static_cast<bool>(result);
+  });
+  return result;
+}
+
 // Ports that are free now, held together until all are known.
 inline std::vector<int> free_ports(size_t count) {
   std::vector<int> sockets;

@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kLongest{90};
+constexpr std::chrono::seconds kLongest{240};
 
 // Stands in front of the engine's bundle: does a deed when the file `trigger` appears, once.
 constexpr char kPrelude[] = R"js('use strict';
