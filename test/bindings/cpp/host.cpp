@@ -51,8 +51,11 @@ constexpr const char* kCodeNames[] = {"OK",
                                       "UNSUPPORTED",
                                       "CONNECT",
                                       "READ",
-                                      "URL"};
-static_assert(sizeof kCodeNames / sizeof kCodeNames[0] == RAFT_ERR_URL + 1);
+                                      "URL",
+                                      "NOT_LEADER",
+                                      "LEADERSHIP_LOST",
+                                      "RESOLVE"};
+static_assert(sizeof kCodeNames / sizeof kCodeNames[0] == RAFT_ERR_RESOLVE + 1);
 
 constexpr const char* kEventNames[] = {
     "",        "REMOVED",        "SERVER_FAILED",   "ENGINE_DIED",    "ENGINE_RESTARTED",
