@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import { headerCheckC } from './generate/header-check.mjs';
 import { nativePython } from './generate/python.mjs';
+import { nativeRust } from './generate/rust.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const definitions = JSON.parse(readFileSync(path.join(root, 'definitions/polyraft.json'), 'utf8'));
@@ -88,6 +89,7 @@ const outputs = {
   'src-ts/bridge/protocol.generated.ts': protocolTs(),
   'test/definitions/header_check_generated.c': headerCheckC(definitions, note),
   'examples-ffi/python/src/polyraft/_native_generated.py': nativePython(definitions, version, note),
+  'examples-ffi/rust/polyraft-sys/src/generated.rs': nativeRust(definitions, version, note),
 };
 
 let stale = 0;

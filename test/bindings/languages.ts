@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Runtime } from '../scenario/figures.ts';
+import { join } from 'node:path';
+import { buildDirectory, type Runtime } from '../scenario/figures.ts';
 
 export interface Command {
   readonly language: string;
@@ -29,8 +30,33 @@ function has(program: string, ...args: string[]): boolean {
 }
 
 const BOTH: readonly Runtime[] = ['embedded', 'process'];
-const CPP_HOST = inRoot('build/test/bindings/binding_host_cpp');
+const CPP_HOST = join(buildDirectory, 'test/bindings/binding_host_cpp');
+const OLDEST_RUST = 77;
 const OLDEST_PYTHON = 'import sys, ctypes; sys.exit(sys.version_info < (3, 9))';
+
+function hasRust(): boolean {
+  const { stdout } = spawnSync('rustc', ['--version'], { encoding: 'utf8' });
+  return Number(/^rustc 1\.(\d+)\./.exec(stdout)?.[1]) >= OLDEST_RUST && has('cargo', '--version');
+}
+
+/** Builds with cargo, into the build directory; what it takes is in the tree. */
+function rustHost(): Command {
+  const directory = inRoot('test/bindings/hosts/rust');
+  const library = join(buildDirectory, 'lib');
+  const target = join(buildDirectory, 'rust');
+  const { status, stderr } = spawnSync('cargo', ['build', '--quiet', '--offline', '--locked'], {
+    cwd: directory,
+    env: { ...process.env, CARGO_TARGET_DIR: target, POLYRAFT_LIBRARY_DIR: library },
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`cargo build in ${directory}: ${stderr}`);
+  return {
+    language: 'Rust',
+    program: join(target, 'debug/polyraft-binding-host'),
+    args: [],
+    environment: { LD_LIBRARY_PATH: library },
+  };
+}
 
 export const LANGUAGES: readonly Language[] = [
   {
@@ -48,5 +74,11 @@ export const LANGUAGES: readonly Language[] = [
     missing: existsSync(CPP_HOST) ? null : 'its host has not been built (npm run build)',
     runtimes: BOTH,
     prepare: () => ({ language: 'C++', program: CPP_HOST, args: [] }),
+  },
+  {
+    name: 'Rust',
+    missing: hasRust() ? null : `cargo and rustc (1.${OLDEST_RUST} or newer) are not installed`,
+    runtimes: BOTH,
+    prepare: rustHost,
   },
 ];
