@@ -73,6 +73,14 @@ export interface CoreConfig {
    * the log is truncated. With 'append' the storage's initial ConfState must be the one as of `applied`.
    */
   readonly configurationEffective?: 'apply' | 'append';
+  /**
+   * With 'append', for logs whose entries do not carry the change itself: the whole configuration that the entry at
+   * `index` brings, called once for each entry with a type of its own, when it enters the log. What is proposed is then
+   * not checked either: the driver lets through one change at a time.
+   */
+  readonly configurationAt?: (index: number) => ConfState;
+  /** How proposals become entries of the log; `encodeEntries` by default. For logs that hold no payloads. */
+  readonly makeBatch?: (firstIndex: number, term: number, proposals: Proposals) => EntryBatch;
   /** Uniform integer in [0, bound); the core has no randomness of its own. */
   readonly random: (bound: number) => number;
   readonly logger: Logger;
@@ -110,6 +118,13 @@ export interface ProgressStatus {
   readonly paused: boolean;
 }
 
+export interface MemberProgress {
+  readonly match: number;
+  readonly next: number;
+  readonly state: 'probe' | 'replicate' | 'snapshot';
+  readonly recentActive: boolean;
+}
+
 export interface Status {
   readonly id: NodeId;
   readonly hardState: HardState;
@@ -134,6 +149,15 @@ export type StepErrorCode = 'dropped' | 'step-local' | 'unknown-peer' | 'stopped
 export interface RaftNode {
   /** One unit of time; electionTick and heartbeatTick count these. */
   tick(): void;
+  /**
+   * `ticks` units of time at once, for drivers that count time themselves. Without `acts` they are only counted: what
+   * has become due is done by the next call with it, once.
+   */
+  elapse(ticks: number, acts: boolean): void;
+  /** Ticks until `elapse` or `tick` has something to do; 0 or less when that is overdue. */
+  ticksUntilDue(): number;
+  /** The election timer begins anew: for a node that may not campaign. */
+  restartElectionTimer(): void;
   /** Starts a campaign now, if this node may. */
   campaign(): void;
   /**
@@ -178,10 +202,14 @@ export interface RaftNode {
   readonly id: NodeId;
   readonly state: StateType;
   readonly term: number;
+  readonly vote: NodeId;
   readonly lead: NodeId;
   readonly committed: number;
   readonly applied: number;
   readonly lastIndex: number;
+  readonly leadTransferee: NodeId;
+  /** Leader: what is known of a member, to be read at once and not kept; undefined for no member. */
+  progressOf(id: NodeId): MemberProgress | undefined;
   /** Term of the log entry at `index`: -1 when it has been compacted away, 0 when it is beyond the last. */
   logTerm(index: number): number;
   status(): Status;

@@ -1,7 +1,8 @@
 import type { Logger } from './api.ts';
-import { changeConfiguration, changeOfEntry } from './confchange/apply-change.ts';
+import { changeConfiguration, decodeChange } from './confchange/apply-change.ts';
 import { ConfChangeError, type Changed } from './confchange/changer.ts';
-import type { EntryBatch } from './entry-batch.ts';
+import { replaceConfiguration } from './confchange/replace.ts';
+import { EntryType, type EntryBatch } from './entry-batch.ts';
 import type { NodeId } from './node-id.ts';
 import { isVoter, toConfState } from './tracker/configuration.ts';
 import type { ProgressTracker } from './tracker/tracker.ts';
@@ -21,10 +22,12 @@ interface AppendedChange {
  */
 export class AppendedConfigurations {
   private readonly logger: Logger;
+  private readonly configurationAt: ((index: number) => ConfState) | undefined;
   private changes: AppendedChange[] = [];
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, configurationAt?: (index: number) => ConfState) {
     this.logger = logger;
+    this.configurationAt = configurationAt;
   }
 
   /** A snapshot has replaced the log. */
@@ -42,12 +45,11 @@ export class AppendedConfigurations {
     for (const batch of batches) {
       if (batch.types === null) continue;
       for (let i = 0; i < batch.count; i++) {
-        const change = changeOfEntry(batch, i);
-        if (change === null) continue;
+        if (batch.type(i) === EntryType.Normal) continue;
         const index = batch.firstIndex + i;
         const before = latest ?? { configuration: tracker.configuration, progress: tracker.progress };
         try {
-          const after = changeConfiguration(tracker, index, change, before);
+          const after = this.change(tracker, batch, i, before);
           this.changes.push({ index, before, after });
           latest = after;
         } catch (error) {
@@ -57,6 +59,14 @@ export class AppendedConfigurations {
       }
     }
     return latest;
+  }
+
+  private change(tracker: ProgressTracker, batch: EntryBatch, i: number, before: Changed): Changed {
+    const index = batch.firstIndex + i;
+    if (this.configurationAt !== undefined) {
+      return replaceConfiguration(tracker, index, this.configurationAt(index), before);
+    }
+    return changeConfiguration(tracker, index, decodeChange(batch.type(i), batch.data(i)), before);
   }
 
   /** Takes back the changes at `index` and behind; returns the configuration before them, null when there were none. */

@@ -11,7 +11,7 @@ import { encodeConfChange, encodeConfChangeV2, isConfChangeV2 } from './raftpb/c
 import { statusOf } from './raft-status.ts';
 import { ReadyMaker } from './ready-maker.ts';
 import { step } from './step.ts';
-import { tick } from './ticker.ts';
+import { elapse, tick, ticksUntilDue } from './ticker.ts';
 import {
   makeMessage,
   MessageType,
@@ -21,6 +21,7 @@ import {
   type ConfState,
   type Message,
 } from './types.ts';
+import type { Progress } from './tracker/progress.ts';
 import { validateConfig } from './validate-config.ts';
 
 export { isLocalMessage } from './message-kinds.ts';
@@ -47,6 +48,10 @@ class Node implements RaftNode {
     return this.raft.term;
   }
 
+  get vote(): NodeId {
+    return this.raft.vote;
+  }
+
   get lead(): NodeId {
     return this.raft.lead;
   }
@@ -63,6 +68,14 @@ class Node implements RaftNode {
     return this.raft.log.lastIndex();
   }
 
+  get leadTransferee(): NodeId {
+    return this.raft.leadTransferee;
+  }
+
+  progressOf(id: NodeId): Progress | undefined {
+    return this.raft.tracker.get(id);
+  }
+
   logTerm(index: number): number {
     const term = this.raft.log.term(index);
     return term >= 0 ? term : term === COMPACTED ? -1 : 0;
@@ -74,6 +87,18 @@ class Node implements RaftNode {
 
   tick(): void {
     tick(this.raft);
+  }
+
+  elapse(ticks: number, acts: boolean): void {
+    elapse(this.raft, ticks, acts);
+  }
+
+  ticksUntilDue(): number {
+    return ticksUntilDue(this.raft);
+  }
+
+  restartElectionTimer(): void {
+    this.raft.electionElapsed = 0;
   }
 
   campaign(): void {

@@ -87,7 +87,9 @@ export class Raft {
     const applied = config.applied ?? 0;
     if (applied > 0) this.log.appliedTo(applied, 0);
     this.appendedConfigurations =
-      config.configurationEffective === 'append' ? new AppendedConfigurations(config.logger) : null;
+      config.configurationEffective === 'append'
+        ? new AppendedConfigurations(config.logger, config.configurationAt)
+        : null;
     if (this.appendedConfigurations !== null) this.followAppended(this.appendedConfigurations);
     this.becomeFollower(this.term, NONE);
   }
@@ -214,7 +216,8 @@ export class Raft {
       this.logger.warning(`${this.name} drops a proposal: the limit of uncommitted entries is reached`);
       return false;
     }
-    const last = this.log.append([encodeEntries(this.log.lastIndex() + 1, this.term, proposals)]);
+    const makeBatch = this.config.makeBatch ?? encodeEntries;
+    const last = this.log.append([makeBatch(this.log.lastIndex() + 1, this.term, proposals)]);
     // Acknowledged by this node itself once it is durable, like by any other.
     this.acknowledge(this.id, last);
     return true;

@@ -7,22 +7,31 @@ import type { Raft } from './raft.ts';
 import { StateType } from './types.ts';
 
 export function tick(raft: Raft): void {
-  if (raft.state === StateType.Leader) tickLeader(raft);
-  else tickElection(raft);
+  elapse(raft, 1, true);
 }
 
-function tickElection(raft: Raft): void {
-  raft.electionElapsed++;
-  if (raft.electionElapsed < raft.randomizedElectionTimeout || !raft.promotable()) return;
-  raft.electionElapsed = 0;
-  handleHup(raft);
+export function elapse(raft: Raft, ticks: number, acts: boolean): void {
+  raft.electionElapsed += ticks;
+  if (raft.state === StateType.Leader) {
+    raft.heartbeatElapsed += ticks;
+    raft.quorumElapsed += ticks;
+    if (acts) actAsLeader(raft);
+  } else if (acts && raft.electionElapsed >= raft.randomizedElectionTimeout && raft.promotable()) {
+    raft.electionElapsed = 0;
+    handleHup(raft);
+  }
 }
 
-function tickLeader(raft: Raft): void {
-  raft.heartbeatElapsed++;
-  raft.electionElapsed++;
+export function ticksUntilDue(raft: Raft): number {
+  const { electionTick, heartbeatTick, quorumTick } = raft.config;
+  if (raft.state !== StateType.Leader) return raft.randomizedElectionTimeout - raft.electionElapsed;
+  const due = Math.min(electionTick - raft.electionElapsed, heartbeatTick - raft.heartbeatElapsed);
+  return quorumTick === undefined ? due : Math.min(due, quorumTick - raft.quorumElapsed);
+}
+
+function actAsLeader(raft: Raft): void {
   const { quorumTick } = raft.config;
-  if (quorumTick !== undefined && ++raft.quorumElapsed >= quorumTick) {
+  if (quorumTick !== undefined && raft.quorumElapsed >= quorumTick) {
     raft.quorumElapsed = 0;
     if (raft.config.checkQuorum === true) handleCheckQuorum(raft);
   }

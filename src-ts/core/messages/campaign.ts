@@ -5,7 +5,7 @@ import { MessageType } from '../types.ts';
 export type CampaignKind = 'pre-election' | 'election' | 'transfer';
 
 /** Context of votes asked for by a transfer: it overrides the leader lease. */
-const TRANSFER_CONTEXT = Uint8Array.from('CampaignTransfer', (character) => character.charCodeAt(0));
+export const TRANSFER_CONTEXT = Uint8Array.from('CampaignTransfer', (character) => character.charCodeAt(0));
 
 export function isTransfer(context: Uint8Array | null): boolean {
   return (

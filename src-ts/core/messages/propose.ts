@@ -65,7 +65,8 @@ export function proposeAtLeader(raft: Raft, proposals: Proposals): void {
     throw new StepError('dropped', 'this node has been removed and leads only until that is known');
   }
   if (raft.leadTransferee !== NONE) throw new StepError('dropped', 'leadership is being transferred');
-  const checked = proposals.types === null ? proposals : checkChanges(raft, proposals, proposals.types);
+  const isChecked = proposals.types === null || raft.config.configurationAt !== undefined;
+  const checked = isChecked ? proposals : checkChanges(raft, proposals, proposals.types);
   if (!raft.appendProposals(checked)) {
     throw new StepError('dropped', 'the limit of uncommitted entries is reached');
   }
