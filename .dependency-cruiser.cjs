@@ -22,6 +22,7 @@ module.exports = {
     only('facade-room', 'facade', ['core', 'storage', 'transport', 'server', 'admin']),
     only('admin-room', 'admin', ['core', 'server']),
     only('bridge-room', 'bridge', ['core', 'facade', 'server', 'storage', 'transport']),
+    only('library-room', 'library', ['core', 'storage', 'transport', 'server', 'facade', 'admin']),
     only('cli-room', 'cli', ['core', 'storage', 'transport', 'server', 'facade', 'admin']),
     {
       name: 'nothing-uses-sim',

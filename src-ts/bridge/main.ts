@@ -25,7 +25,7 @@ function loadBinding(): NativeBinding {
 }
 
 function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): Engine {
-  const environment = new NodeEnvironment(binding, version);
+  const environment = new NodeEnvironment(binding, binding.runtime(), version);
   const engine = new Engine(binding, {
     version,
     startServer: (config, port, logger, appliedIndex) =>

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from '../core/api.ts';
 import type { Clock, ServerEnvironment } from '../server/api.ts';
-import type { NativeBinding } from '../storage/native-binding.ts';
+import type { StorageBinding } from '../storage/native-binding.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
 import { createTransport, ListenerTable } from '../transport/rafthttp.ts';
 
@@ -23,11 +23,14 @@ const random = (bound: number): number => randomInt(bound);
 export class NodeEnvironment {
   private readonly listeners = new ListenerTable();
   private readonly disk: NodeDisk;
-  private readonly binding: NativeBinding;
+  private readonly binding: StorageBinding | null;
+  private readonly runtime: string;
   private readonly version: string;
 
-  constructor(binding: NativeBinding, version: string) {
+  /** Without a binding, files are written with the means of Node. */
+  constructor(binding: StorageBinding | null, runtime: string, version: string) {
     this.binding = binding;
+    this.runtime = runtime;
     this.disk = new NodeDisk(binding);
     this.version = version;
   }
@@ -54,7 +57,7 @@ export class NodeEnvironment {
           checkQuorum: config.checkQuorum,
         });
       },
-      runtime: this.binding.runtime(),
+      runtime: this.runtime,
       version: this.version,
     };
   }

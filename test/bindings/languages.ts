@@ -58,6 +58,21 @@ function rustHost(): Command {
   };
 }
 
+/** The npm package as it would be published, made anew. */
+function nodeLibraryHost(): Command {
+  const directory = join(buildDirectory, 'npm');
+  const { status, stderr } = spawnSync(process.execPath, [inRoot('scripts/library.mjs'), directory], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`scripts/library.mjs: ${stderr}`);
+  const host = inRoot('test/bindings/hosts/node_host.mjs');
+  return {
+    language: 'Node',
+    program: process.execPath,
+    args: [host, 'library', join(directory, 'index.js')],
+  };
+}
+
 export const LANGUAGES: readonly Language[] = [
   {
     name: 'Python',
@@ -80,5 +95,12 @@ export const LANGUAGES: readonly Language[] = [
     missing: hasRust() ? null : `cargo and rustc (1.${OLDEST_RUST} or newer) are not installed`,
     runtimes: BOTH,
     prepare: rustHost,
+  },
+  {
+    name: 'Node (library)',
+    missing: null,
+    // The engine runs in its own process, so that neither is used.
+    runtimes: ['process'],
+    prepare: nodeLibraryHost,
   },
 ];
