@@ -22,8 +22,6 @@ import { RingReader } from './ring-reader.ts';
 import { RingWriter } from './ring-writer.ts';
 import { Slot, type SlotOwner } from './slot.ts';
 
-/** Turns of the event loop without work before the engine parks: a short spin, since a wake-up costs more. */
-const IDLE_TURNS = 4;
 /** Longest error text in a control reply, which travels in one record. */
 const MAX_TEXT_BYTES = 64 * 1024;
 
@@ -53,7 +51,6 @@ export class Engine implements SlotOwner {
   private readonly assembler: ChunkAssembler;
   private readonly slots = new Map<number, Slot>();
   private polling = false;
-  private idleTurns = 0;
   private stopping: Promise<void> | null = null;
   private failed = false;
 
@@ -73,7 +70,10 @@ export class Engine implements SlotOwner {
 
   start(): void {
     this.binding.onDoorbell(() => {
-      this.schedule();
+      if (this.polling) return;
+      this.polling = true;
+      this.region.unpark();
+      this.turn();
     });
     this.region.setEngineState(EngineState.Running);
     this.events.write(RecordType.ENGINE_READY, 0, encodeText(this.parts.version));
@@ -82,7 +82,6 @@ export class Engine implements SlotOwner {
 
   /** Sees to it that the rings are looked at in this turn or the next. */
   schedule(): void {
-    this.idleTurns = 0;
     if (this.polling) return;
     this.polling = true;
     this.region.unpark();
@@ -101,26 +100,25 @@ export class Engine implements SlotOwner {
 
   private readonly turn = (): void => {
     if (this.failed) return;
+    let worked: boolean;
     try {
-      if (this.poll()) this.idleTurns = 0;
-      else this.idleTurns++;
+      worked = this.poll();
     } catch (error) {
       this.fail(error);
       return;
     }
-    if (this.idleTurns <= IDLE_TURNS) {
-      setImmediate(this.turn);
-      return;
-    }
-    this.region.park();
-    // Something may have come between the last look and the word: the host would not have rung.
-    if (this.hasWork()) {
+    if (!worked) {
+      this.region.park();
+      // Something may have come between the last look and the word: the host would not have rung.
+      if (!this.hasWork()) {
+        this.polling = false;
+        return;
+      }
       this.region.unpark();
-      this.idleTurns = 0;
-      setImmediate(this.turn);
-      return;
     }
-    this.polling = false;
+    // What was taken is handled in this round of the event loop, before the next look. There is no spinning beyond that:
+    // where nodes share processors, it takes the time that another one needs to answer.
+    setImmediate(this.turn);
   };
 
   private hasWork(): boolean {

@@ -19,8 +19,9 @@ interface PendingAppend {
 
 /**
  * Writes are started at once and in order; the WAL shares one sync among those that overlap. Completions are taken in
- * order too. Bound: what is pending is at most the core's unacknowledged entries (a leader's uncommitted bytes, a
- * leader's window to this follower) and one item a turn.
+ * order too, within `submit` when the write is small enough to be made on this thread. Bound: what is pending is at most
+ * the core's unacknowledged entries (a leader's uncommitted bytes, a leader's window to this follower) and one item a
+ * turn.
  *
  * A hard state that differs in its commit index only needs no write of its own (a commit is found again after a
  * restart): it goes with the next entries, or by `flushCommit` before a snapshot record and at the end.
@@ -74,11 +75,27 @@ export class AppendQueue {
       const rest = this.wal.save(this.takeHardState(), message.entries, true);
       this.watch(Promise.all([record, rest]), item);
     } else if (message.entries.length > 0 || mustSync) {
-      this.watch(this.wal.save(this.takeHardState(), message.entries, mustSync), item);
+      this.write(item, mustSync);
     } else {
       item.done = true;
       this.drain();
     }
+  }
+
+  /** A small write of an idle WAL is done here and now, and so is what waits for it. */
+  private write(item: PendingAppend, mustSync: boolean): void {
+    const { entries } = item.message;
+    const hardState = this.takeHardState();
+    if (this.size === 1) {
+      try {
+        item.done = this.wal.saveNow(hardState, entries, mustSync);
+      } catch (error) {
+        this.fail(error);
+        return;
+      }
+    }
+    if (item.done) this.drain();
+    else this.watch(this.wal.save(hardState, entries, mustSync), item);
   }
 
   private watch(work: Promise<unknown>, item: PendingAppend): void {

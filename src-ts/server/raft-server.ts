@@ -55,6 +55,8 @@ export class Server implements RaftServer, Hub {
   private readonly defer: (callback: () => void) => void;
   private scheduled = false;
   private flushing = false;
+  /** The loop of this turn runs. */
+  private turning = false;
   private accepts = true;
   private campaigned = false;
   private roomPoll: Timer | null = null;
@@ -126,6 +128,7 @@ export class Server implements RaftServer, Hub {
     this.scheduled = true;
     this.defer(() => {
       this.scheduled = false;
+      this.turning = false;
       this.guard('a turn of the engine', () => {
         this.turn();
       });
@@ -148,7 +151,10 @@ export class Server implements RaftServer, Hub {
     if (!rooms.removal.detached) {
       if (rooms.intake.isWaiting) rooms.intake.retry(this.environment.clock.now());
       rooms.reads.flush();
-      if (rooms.loop.run()) proposing.settle();
+      this.turning = true;
+      const isDone = rooms.loop.run();
+      this.turning = false;
+      if (isDone) proposing.settle();
       else this.schedule();
       rooms.changes.progress(applies.handedIndex);
       this.campaignIfAlone();
@@ -216,7 +222,8 @@ export class Server implements RaftServer, Hub {
       this.transport.send(outgoing);
       this.flushSoon();
     }
-    this.schedule();
+    // The turn that goes on now takes up what this has brought.
+    if (!this.turning) this.schedule();
   }
 
   // Proposals

@@ -32,6 +32,8 @@ export class ReadyLoop {
     for (let i = 0; i < READYS_PER_TURN; i++) {
       if (!node.hasReady()) return true;
       this.handle(node.ready());
+      // A write that is made at once may fail at once.
+      if (this.engine.phase === 'ended') return true;
     }
     return !node.hasReady();
   }
@@ -48,18 +50,18 @@ export class ReadyLoop {
       else if (message.type === MessageType.Snap) this.parts.sendSnapshot(message);
       else outgoing.push(message);
     }
-    if (outgoing.length > 0) {
-      const { transport } = this.engine;
-      transport.send(outgoing);
-      // The write that follows may block this thread until the disk has it: what others wait for goes out before.
-      if (append !== null && append.entries.length > 0) transport.flush();
-      else this.engine.flushSoon();
-    }
+    const { transport } = this.engine;
+    if (outgoing.length > 0) transport.send(outgoing);
+    // The write below may block this thread until the disk has it: what others wait for goes out before.
+    const writes = append !== null && append.entries.length > 0;
+    if (writes) transport.flush();
+    else if (outgoing.length > 0) this.engine.flushSoon();
+    // Entries to apply are durable already; the host works while the disk does.
+    if (apply !== null) this.parts.applies.submit(apply);
     if (append !== null) {
       if (append.snapshot !== null) this.parts.ledger.reset(append.snapshot.metadata.index);
       this.parts.ledger.append(append.entries);
       this.parts.appends.submit(append, ready.mustSync);
     }
-    if (apply !== null) this.parts.applies.submit(apply);
   }
 }

@@ -30,6 +30,12 @@ export interface WriteAheadLog {
    * when 64 KiB wait or at close, since losing it costs nothing but time.
    */
   save(hardState: HardState | null, entries: readonly EntryBatch[], mustSync: boolean): Promise<void>;
+  /**
+   * What `save` does, on the calling thread: true when it is done, as far as `save` would have waited for it. False, and
+   * nothing has happened, when the write is too large for that or another one is under way: `save` is to be used then.
+   * Throws what `save` would reject with.
+   */
+  saveNow(hardState: HardState | null, entries: readonly EntryBatch[], mustSync: boolean): boolean;
   /** Durable when resolved. Called after the .snap file is durable. */
   saveSnapshot(snapshot: WalSnapshot): Promise<void>;
   /** Releases the locks of segments that hold only entries below `index`, so that they may be purged. */

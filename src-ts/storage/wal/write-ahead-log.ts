@@ -11,7 +11,7 @@ import { StorageError, type WalSnapshot, type WalStatistics, type WriteAheadLog 
 import { type CrcChain, FrameBuffer } from './frame-buffer.ts';
 import { SegmentPipeline } from './segment-pipeline.ts';
 import { type SegmentName, segmentName } from './wal-name.ts';
-import { encodeWalSnapshot, RecordType } from './wal-record.ts';
+import { encodeWalSnapshot, FRAME_OVERHEAD_BYTES, RecordType } from './wal-record.ts';
 
 /** etcd's: 64 million bytes. A segment is cut when the write that passes this size is done. */
 export const SEGMENT_BYTES = 64_000_000;
@@ -19,6 +19,8 @@ export const SEGMENT_BYTES = 64_000_000;
 export const ALLOCATE_STEP_BYTES = 4 << 20;
 /** Frames that need no sync wait for company up to this size. */
 const LAZY_BYTES_MAX = 64 << 10;
+/** More than a framed hard state takes. */
+const STATE_FRAME_BYTES_MAX = 128;
 /** Buffers kept for reuse: one that is written, one that fills, one at a cut. */
 const SPARE_BUFFERS_MAX = 3;
 
@@ -141,18 +143,65 @@ export class SegmentedLog implements WriteAheadLog {
     const stateChanged = hardState !== null && !isEmpty(hardState);
     if (!stateChanged && entries.length === 0 && !mustSync) return DONE;
     const unit = this.unit();
+    const before = unit.frames.length;
+    this.frame(unit.frames, stateChanged ? hardState : null, entries);
+    return this.framed(unit, before, mustSync, entries.length > 0);
+  }
+
+  saveNow(hardState: HardState | null, entries: readonly EntryBatch[], mustSync: boolean): boolean {
+    const refused = this.refusal();
+    if (refused !== null) throw refused;
+    if (!this.fitsNow(entries)) return false;
+    const stateChanged = hardState !== null && !isEmpty(hardState);
+    if (!stateChanged && entries.length === 0 && !mustSync) return true;
+    const unit = this.unit();
     const { frames } = unit;
     const before = frames.length;
+    this.frame(frames, stateChanged ? hardState : null, entries);
+    this.offset += frames.length - before;
+    this.filling = null;
+    try {
+      this.writeInline(unit, mustSync);
+    } catch (error) {
+      unit.reject(error);
+      this.fail(error);
+      throw error;
+    }
+    this.recycle(unit);
+    return true;
+  }
+
+  /** Whether these entries, and what waits before them, may be written on the calling thread now. */
+  private fitsNow(entries: readonly EntryBatch[]): boolean {
+    if (this.running !== null) return false;
+    let size = this.filling?.frames.length ?? 0;
+    for (const batch of entries) size += batch.encodedSize + batch.count * FRAME_OVERHEAD_BYTES;
+    size += STATE_FRAME_BYTES_MAX;
+    if (size > this.settings.inlineBytesMax) return false;
+    // Neither a cut nor an extension that is under way is waited for here.
+    const end = this.offset + size;
+    return end < this.settings.segmentBytes && (this.extending === null || end <= this.allocated);
+  }
+
+  private frame(frames: FrameBuffer, hardState: HardState | null, entries: readonly EntryBatch[]): void {
     for (const batch of entries) {
       if (batch.count === 0) continue;
       frames.addEntries(batch, this.chain);
       this.lastIndex = batch.lastIndex;
     }
-    if (stateChanged) {
+    if (hardState !== null) {
       this.hardState = hardState;
       frames.addRecord(RecordType.State, encodeHardState(hardState), this.chain);
     }
-    return this.framed(unit, before, mustSync, entries.length > 0);
+  }
+
+  /** The unit is written. */
+  private recycle(unit: Unit): void {
+    if (this.spare.length < SPARE_BUFFERS_MAX) {
+      unit.frames.clear();
+      this.spare.push(unit.frames);
+    }
+    unit.resolve();
   }
 
   saveSnapshot(snapshot: WalSnapshot): Promise<void> {
@@ -240,11 +289,7 @@ export class SegmentedLog implements WriteAheadLog {
           unit.reject(error);
           throw error;
         }
-        if (this.spare.length < SPARE_BUFFERS_MAX) {
-          unit.frames.clear();
-          this.spare.push(unit.frames);
-        }
-        unit.resolve();
+        this.recycle(unit);
       }
     } catch (error) {
       this.fail(error);
@@ -265,35 +310,66 @@ export class SegmentedLog implements WriteAheadLog {
   }
 
   private async write(unit: Unit): Promise<void> {
-    const observer = this.settings.syncObserver ?? null;
-    const begun = observer === null ? 0 : observer.now();
+    if (unit.begins === null && unit.position + unit.frames.length > this.allocated) await this.extending;
+    if (this.isLoneAndSmall(unit)) {
+      this.writeInline(unit, unit.sync);
+      return;
+    }
+    const begun = this.now();
     const syncsBefore = this.syncs;
     const { bytes, length } = unit.frames;
     const end = unit.position + length;
     if (unit.begins !== null) await this.beginSegment(unit.begins, bytes, length);
     else {
-      if (end > this.allocated) await this.extending;
       const file = this.tail();
       const sync = unit.sync && !unit.ends;
-      if (length <= this.settings.inlineBytesMax && this.filling === null) {
-        file.writeInline(bytes, 0, length, unit.position, sync);
-      } else if (length > 0) await file.write(bytes, 0, length, unit.position, sync);
+      if (length > 0) await file.write(bytes, 0, length, unit.position, sync);
       else if (sync) await file.sync();
       if (sync) this.syncs++;
     }
-    this.writtenBytes += length;
-    this.allocated = Math.max(this.allocated, end);
     if (unit.ends) {
       await this.extending;
       const file = this.tail();
       await file.truncate(end);
       await file.sync();
       this.syncs++;
-    } else {
-      this.extend(end);
-      if (2 * end >= this.settings.segmentBytes) this.pipeline.prepare();
+      this.writtenBytes += length;
+      this.allocated = Math.max(this.allocated, end);
+    } else this.written(unit.position, length);
+    if (this.syncs !== syncsBefore) this.synced(begun);
+  }
+
+  private isLoneAndSmall(unit: Unit): boolean {
+    if (unit.begins !== null || unit.ends || this.filling !== null) return false;
+    return unit.frames.length <= this.settings.inlineBytesMax;
+  }
+
+  private writeInline(unit: Unit, sync: boolean): void {
+    const { bytes, length } = unit.frames;
+    const begun = this.now();
+    this.tail().writeInline(bytes, 0, length, unit.position, sync);
+    if (sync) {
+      this.syncs++;
+      this.synced(begun);
     }
-    if (observer !== null && this.syncs !== syncsBefore) observer.synced(observer.now() - begun);
+    this.written(unit.position, length);
+  }
+
+  /** Accounts for `length` bytes that are in the file from `position` on, and looks ahead. */
+  private written(position: number, length: number): void {
+    const end = position + length;
+    this.writtenBytes += length;
+    this.allocated = Math.max(this.allocated, end);
+    this.extend(end);
+    if (2 * end >= this.settings.segmentBytes) this.pipeline.prepare();
+  }
+
+  private now(): number {
+    return this.settings.syncObserver?.now() ?? 0;
+  }
+
+  private synced(begun: number): void {
+    this.settings.syncObserver?.synced(this.now() - begun);
   }
 
   /** Begins to extend the segment when half a step is left. */
