@@ -375,24 +375,26 @@ class MemoryHandle implements DiskFile {
 
   /** The bytes are under way from the first moment: a crash during the delay may keep any of them. */
   async write(bytes: Uint8Array, start: number, end: number, position: number, sync: boolean): Promise<void> {
-    const code = this.disk.strike('write', this.path);
-    if (code !== null) {
-      // A failed write may have written a part: whole sectors of the file.
-      const half = (position + ((end - start) >> 1)) & -512;
-      if (code !== 'ENOSPC' && half > position) this.put(bytes, start, start + half - position, position);
-      throw new DiskError('write', this.path, code);
-    }
-    this.put(bytes, start, end, position);
+    this.writeOrStrike(bytes, start, end, position);
     if (sync) await this.sync();
     else await this.disk.pass('write', this.path, end - start, this.generation);
   }
 
   writeInline(bytes: Uint8Array, start: number, end: number, position: number, sync: boolean): void {
+    this.writeOrStrike(bytes, start, end, position);
+    if (sync) this.syncNow(this.disk.strike('sync', this.path));
+  }
+
+  private writeOrStrike(bytes: Uint8Array, start: number, end: number, position: number): void {
     const code = this.disk.strike('write', this.path);
-    if (code !== null) throw new DiskError('write', this.path, code);
-    this.put(bytes, start, end, position);
-    if (!sync) return;
-    this.syncNow(this.disk.strike('sync', this.path));
+    if (code === null) {
+      this.put(bytes, start, end, position);
+      return;
+    }
+    // A failed write may have written a part: whole sectors of the file.
+    const half = (position + ((end - start) >> 1)) & -512;
+    if (code !== 'ENOSPC' && half > position) this.put(bytes, start, start + half - position, position);
+    throw new DiskError('write', this.path, code);
   }
 
   private syncNow(code: string | null): void {

@@ -140,6 +140,54 @@ describe('disks', () => {
     expect(cluster.texts(leader)).toEqual(cluster.texts(cluster.leader()));
   });
 
+  test.each([
+    ['sync', 'EIO'],
+    ['write', 'EIO'],
+    ['write', 'ENOSPC'],
+  ] as const)(
+    'of a lone server that fail at %s (%s): nothing is committed or applied',
+    async (operation, code) => {
+      cluster = await Cluster.of(1);
+      await cluster.until(() => cluster.leader() === 1, 'leadership');
+      await commit(1, ['a']);
+      const { disk } = cluster.member(1);
+      disk.fail(operation, /wal$/, code, 0, Infinity);
+      const lost = cluster.propose(1, ['lost?', 'this too']);
+      await cluster.until(() => cluster.decided(lost), 'outcomes');
+      for (const sequence of lost) expect(cluster.outcome(sequence)).toBe(ErrorCode.UNKNOWN_OUTCOME);
+      expect(cluster.texts(1)).toEqual(['a']);
+      const failures = cluster.host(1).events.filter((event) => event.code === EventCode.SERVER_FAILED);
+      expect(failures).toMatchObject([{ value: ErrorCode.IO }]);
+      // What comes later finds a server that has stopped.
+      const late = cluster.propose(1, ['late']);
+      expect(cluster.outcome(late[0]!)).toBe(ErrorCode.STOPPED);
+      await cluster.run(200);
+      expect(cluster.texts(1)).toEqual(['a']);
+      await cluster.kill(1, { power: true });
+      disk.clearFaults();
+      await cluster.start(1);
+      await cluster.until(() => cluster.texts(1).length > 0, 'what was acknowledged');
+      expect(cluster.texts(1)[0]).toBe('a');
+    },
+  );
+
+  test('of followers that do not sync keep a leader from acknowledging', async () => {
+    cluster = await Cluster.of(3);
+    const leader = await cluster.elected();
+    await commit(leader, ['a']);
+    const others = [1, 2, 3].filter((id) => id !== leader);
+    for (const id of others) cluster.member(id).disk.fail('sync', /wal$/, 'EIO', 0, Infinity);
+    const sequences = cluster.propose(leader, ['b']);
+    await cluster.until(
+      () =>
+        others.every((id) => cluster.host(id).events.some(({ code }) => code === EventCode.SERVER_FAILED)),
+      'the failures',
+    );
+    await cluster.run(50);
+    expect(cluster.texts(leader)).toEqual(['a']);
+    if (cluster.decided(sequences)) expect(cluster.outcome(sequences[0]!)).not.toBe(ErrorCode.OK);
+  });
+
   test('a snapshot that cannot be written fails alone', async () => {
     cluster = await Cluster.of(1);
     await cluster.until(() => cluster.leader() === 1, 'leadership');

@@ -5,6 +5,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { EntryBatch } from '../../src-ts/core/entry-batch.ts';
 import type { HardState } from '../../src-ts/core/types.ts';
 import { MemoryDisk } from '../../src-ts/storage/memory-disk.ts';
 import type { SegmentedLog } from '../../src-ts/storage/wal/write-ahead-log.ts';
@@ -78,10 +79,12 @@ class Harness {
 
   private readonly directoryIsThere: boolean;
   private readonly allocateStepBytes: number;
+  private readonly inlineBytesMax: number;
 
   constructor(seed: number, crashes: readonly number[], powerFails: boolean) {
     this.random = randomFrom(seed);
     this.allocateStepBytes = [1 << 20, 2048, 5000][seed % 3]!;
+    this.inlineBytesMax = [0, 700, 6000][(seed >> 8) % 3]!;
     this.directoryIsThere = seed % 2 === 1;
     this.crashes = [...crashes];
     this.powerFails = powerFails;
@@ -106,7 +109,10 @@ class Harness {
     for (;;) {
       await this.settle();
       const disk = this.disk.mount();
-      const settings = walSettings(disk, { allocateStepBytes: this.allocateStepBytes });
+      const settings = walSettings(disk, {
+        allocateStepBytes: this.allocateStepBytes,
+        inlineBytesMax: this.inlineBytesMax,
+      });
       // A log is created differently where its directory is there already.
       await disk.makeDirectory(this.directoryIsThere ? '/data/wal' : '/data', 0o700);
       await disk.syncDirectory('/').catch(() => undefined);
@@ -147,6 +153,10 @@ class Harness {
     if (state !== null) this.records.push({ kind: 'state', state });
     const upTo = this.records.length;
     const { records } = this;
+    if (this.savesNow(state, batches, mustSync)) {
+      if (mustSync) this.acknowledged = Math.max(this.acknowledged, upTo);
+      return;
+    }
     this.inFlight.push(
       this.wal!.save(state, batches, mustSync).then(
         () => {
@@ -155,6 +165,16 @@ class Harness {
         () => undefined,
       ),
     );
+  }
+
+  /** As the server does: on this thread when nothing else is under way. What fails may be there all the same. */
+  private savesNow(state: HardState | null, batches: EntryBatch[], mustSync: boolean): boolean {
+    if (batches.length === 0 && !mustSync) return false;
+    try {
+      return this.wal!.saveNow(state, batches, mustSync);
+    } catch {
+      return false;
+    }
   }
 
   async settle(): Promise<void> {

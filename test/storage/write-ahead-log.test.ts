@@ -111,6 +111,160 @@ describe('group commit', () => {
   });
 });
 
+describe('writes on the calling thread', () => {
+  const INLINE = { segmentBytes: 1 << 20, inlineBytesMax: 4096 };
+
+  it('are durable when the call returns, with what waited before them', async () => {
+    const disk = new MemoryDisk();
+    const { wal } = await fresh(disk, INLINE);
+    await wal.save({ term: 1, vote: 2, commit: 0 }, [], false);
+    expect(wal.saveNow(null, [entriesOf(1, 1, [bytes(10)])], true)).toBe(true);
+    expect(wal.statistics).toMatchObject({ syncs: 1, waitingBytes: 0 });
+    disk.crash(() => 0);
+    const { contents } = await reopen(disk);
+    expect(contents.hardState).toEqual({ term: 1, vote: 2, commit: 0 });
+    expect(plain(contents.batches)).toHaveLength(1);
+  });
+
+  it('are counted and timed as others are', async () => {
+    let time = 0;
+    const durations: number[] = [];
+    const syncObserver = { now: () => time++, synced: (ms: number) => void durations.push(ms) };
+    const { wal } = await fresh(new MemoryDisk(), { ...INLINE, syncObserver });
+    const before = wal.statistics;
+    expect(wal.saveNow(null, [entriesOf(1, 1, [bytes(100)])], true)).toBe(true);
+    const { segmentBytes, writtenBytes } = wal.statistics;
+    expect(writtenBytes - before.writtenBytes).toBe(segmentBytes - before.segmentBytes);
+    expect(writtenBytes).toBeGreaterThan(before.writtenBytes);
+    await wal.save(null, [entriesOf(2, 1, [bytes(8000)])], true);
+    expect(durations).toEqual([1, 1]);
+  });
+
+  it('are not made when they are too large, whatever waits before them', async () => {
+    const disk = new MemoryDisk();
+    const { wal } = await fresh(disk, INLINE);
+    const before = disk.counts.get('write');
+    expect(wal.saveNow(null, [entriesOf(1, 1, [bytes(4096)])], true)).toBe(false);
+    for (let commit = 1; commit < 200; commit++) await wal.save({ term: 1, vote: 0, commit }, [], false);
+    expect(wal.statistics.waitingBytes).toBeGreaterThan(4096);
+    expect(wal.saveNow(null, [entriesOf(1, 1, [bytes(10)])], true)).toBe(false);
+    expect(disk.counts.get('write')).toBe(before);
+    await wal.save(null, [entriesOf(1, 1, [bytes(10)])], true);
+    expect(wal.saveNow(null, [entriesOf(2, 1, [bytes(10)])], true)).toBe(true);
+    const none = await fresh(new MemoryDisk(), { ...INLINE, inlineBytesMax: 0 });
+    expect(none.wal.saveNow(null, [entriesOf(1, 1, [bytes(10)])], true)).toBe(false);
+  });
+
+  it('are not made while another one is under way', async () => {
+    const disk = new MemoryDisk();
+    const { wal } = await fresh(disk, INLINE);
+    const first = wal.save(null, [entriesOf(1, 1, [bytes(8000)])], true);
+    expect(wal.saveNow(null, [entriesOf(2, 1, [bytes(10)])], true)).toBe(false);
+    const second = wal.save(null, [entriesOf(2, 1, [bytes(10)])], true);
+    await Promise.all([first, second]);
+    expect(wal.saveNow(null, [entriesOf(3, 1, [bytes(10)])], true)).toBe(true);
+    disk.crash(() => 0);
+    expect(plain((await reopen(disk)).contents.batches).map(({ index }) => index)).toEqual([1, 2, 3]);
+  });
+
+  it('never cut a segment, and never write where zeros are being written', async () => {
+    let proceed: (() => void) | null = null;
+    const disk = new MemoryDisk({
+      delay: (operation) =>
+        operation === 'preallocate' && held ? new Promise((resolve) => (proceed = resolve)) : undefined,
+    });
+    let held = false;
+    const { wal } = await fresh(disk, { ...INLINE, segmentBytes: 20_000, allocateStepBytes: 8192 });
+    held = true;
+    let index = 0;
+    while (wal.saveNow(null, [entriesOf(index + 1, 1, [bytes(500)])], true)) index++;
+    // The first step is nearly full, the second is on its way.
+    expect(wal.statistics.segmentBytes).toBeLessThanOrEqual(8192);
+    expect(wal.statistics.segmentBytes).toBeGreaterThan(8192 - 1000);
+    expect(proceed).not.toBeNull();
+    held = false;
+    proceed!();
+    index++;
+    await wal.save(null, [entriesOf(index, 1, [bytes(500)])], true);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    while (wal.statistics.segments === 1) {
+      const done = wal.saveNow(null, [entriesOf(index + 1, 1, [bytes(500)])], true);
+      if (done) expect(wal.statistics.segments).toBe(1);
+      else await wal.save(null, [entriesOf(index + 1, 1, [bytes(500)])], true);
+      index++;
+    }
+    disk.crash(() => 0);
+    expect(plain((await reopen(disk)).contents.batches)).toHaveLength(index);
+  });
+
+  const failures = [
+    ['write', 'EIO'],
+    ['write', 'ENOSPC'],
+    ['sync', 'EIO'],
+  ] as const;
+  it.each(failures)('of which one fails at %s (%s) close the log to writes', async (operation, code) => {
+    const disk = new MemoryDisk();
+    const logger = recordingLogger();
+    const { wal } = await fresh(disk, { ...INLINE, logger });
+    expect(wal.saveNow(null, [entriesOf(1, 1, [bytes(10)])], true)).toBe(true);
+    disk.fail(operation, /\.wal$/, code);
+    expect(() => wal.saveNow(null, [entriesOf(2, 1, [bytes(2000)])], true)).toThrow(code);
+    const writes = disk.counts.get('write');
+    expect(() => wal.saveNow(null, [entriesOf(2, 1, [bytes(10)])], true)).toThrow(code);
+    await expect(wal.save(null, [entriesOf(2, 1, [bytes(10)])], true)).rejects.toThrow(code);
+    await expect(wal.saveSnapshot({ index: 1, term: 1, confState: CONF })).rejects.toThrow(code);
+    expect(disk.counts.get('write')).toBe(writes);
+    expect(logger.lines.filter((line) => line.startsWith('error'))).toHaveLength(1);
+    await wal.close();
+    expect(() => wal.saveNow(null, [entriesOf(2, 1, [bytes(10)])], true)).toThrow(code);
+    disk.crash(() => 0);
+    expect(plain((await reopen(disk)).contents.batches)[0]).toMatchObject({ index: 1 });
+  });
+
+  it('on a full disk fail as others do, and what was acknowledged stays', async () => {
+    const disk = new MemoryDisk({ capacityBytes: 64 << 10 });
+    const { wal } = await fresh(disk, { ...INLINE, allocateStepBytes: 8192 });
+    let acknowledged = 0;
+    await expect(
+      (async (): Promise<void> => {
+        for (;;) {
+          const batch = [entriesOf(acknowledged + 1, 1, [bytes(1000)])];
+          if (!wal.saveNow(null, batch, true)) await wal.save(null, batch, true);
+          acknowledged++;
+        }
+      })(),
+    ).rejects.toThrow('ENOSPC');
+    expect(acknowledged).toBeGreaterThan(10);
+    disk.capacityBytes = Infinity;
+    disk.crash((bound) => Math.min(1, bound - 1));
+    expect(plain((await reopen(disk)).contents.batches).length).toBeGreaterThanOrEqual(acknowledged);
+  });
+
+  it('are refused after close', async () => {
+    const { wal } = await fresh(new MemoryDisk(), INLINE);
+    await wal.close();
+    expect(() => wal.saveNow(null, [entriesOf(1, 1, [bytes(1)])], true)).toThrow('closed');
+  });
+
+  it('leave the same bytes as others', async () => {
+    const files: Uint8Array[] = [];
+    for (const inlineBytesMax of [0, 4096]) {
+      const disk = new MemoryDisk();
+      const { wal } = await fresh(disk, { ...INLINE, inlineBytesMax });
+      for (let index = 1; index <= 20; index++) {
+        const state = { term: 1, vote: 1, commit: index - 1 };
+        const batch = [entriesOf(index, 1, [bytes(index * 37, index)])];
+        const done = wal.saveNow(state, batch, true);
+        expect(done).toBe(inlineBytesMax > 0);
+        if (!done) await wal.save(state, batch, true);
+      }
+      await wal.close();
+      files.push(disk.contents('/data/wal/0000000000000000-0000000000000000.wal'));
+    }
+    expect(Buffer.compare(files[0]!, files[1]!)).toBe(0);
+  });
+});
+
 describe('segments', () => {
   it('cut at the size, named by sequence and next index, and begin with crc, metadata and state', async () => {
     const disk = new MemoryDisk();
