@@ -1,0 +1,162 @@
+/** The core's messages as C-Raft's, and the other way round. */
+import type { RaftNode } from '../../core/api.ts';
+import type { EntryBatch } from '../../core/entry-batch.ts';
+import { countEntries } from '../../core/log/batch-list.ts';
+import { isTransfer, TRANSFER_CONTEXT } from '../../core/messages/campaign.ts';
+import { makeMessage, MessageType, type Message } from '../../core/types.ts';
+import { MESSAGE_WORDS, MessageCode } from './layout.ts';
+
+/** Writes the message behind `at`; false when C-Raft has nothing of the kind. */
+export function putMessage(words: Float64Array, at: number, message: Message, node: RaftNode): boolean {
+  const { type, to, term } = message;
+  const put = (code: number, a: number, b: number, c: number, d: number): boolean => {
+    words[at] = code;
+    words[at + 1] = to;
+    words[at + 2] = term;
+    words[at + 3] = a;
+    words[at + 4] = b;
+    words[at + 5] = c;
+    words[at + 6] = d;
+    words[at + MESSAGE_WORDS - 1] = 0;
+    return true;
+  };
+  switch (type) {
+    case MessageType.App:
+      return put(
+        MessageCode.appendEntries,
+        message.index,
+        message.logTerm,
+        message.commit,
+        countEntries(message.entries),
+      );
+    case MessageType.Heartbeat:
+      return putHeartbeat(put, message, node);
+    case MessageType.AppResp: {
+      const hint = Math.min(message.rejectHint, message.index - 1);
+      return message.reject
+        ? put(MessageCode.appendEntriesResult, message.index, Math.max(hint, 0), 0, 0)
+        : put(MessageCode.appendEntriesResult, 0, message.index, 0, 0);
+    }
+    case MessageType.Vote:
+    case MessageType.PreVote: {
+      const disrupts = isTransfer(message.context) ? 1 : 0;
+      const isPreVote = type === MessageType.PreVote ? 1 : 0;
+      return put(MessageCode.requestVote, message.index, message.logTerm, disrupts, isPreVote);
+    }
+    case MessageType.VoteResp:
+    case MessageType.PreVoteResp:
+      return put(
+        MessageCode.requestVoteResult,
+        message.reject ? 0 : 1,
+        type === MessageType.PreVoteResp ? 1 : 0,
+        0,
+        0,
+      );
+    case MessageType.Snap: {
+      const { index, term: lastTerm } = message.snapshot!.metadata;
+      return put(MessageCode.installSnapshot, index, lastTerm, 0, 0);
+    }
+    case MessageType.TimeoutNow:
+      return put(MessageCode.timeoutNow, node.lastIndex, node.logTerm(node.lastIndex), 0, 0);
+    default:
+      return false;
+  }
+}
+
+/**
+ * C-Raft's heartbeat is an append without entries. It is anchored where the member is known to match, or, when that
+ * has been compacted, before the first entry, which matches always; and it commits nothing beyond that.
+ */
+function putHeartbeat(
+  put: (code: number, a: number, b: number, c: number, d: number) => boolean,
+  message: Message,
+  node: RaftNode,
+): boolean {
+  const match = node.progressOf(message.to)?.match ?? 0;
+  const term = match > 0 ? node.logTerm(match) : 0;
+  if (term <= 0) return put(MessageCode.appendEntries, 0, 0, 0, 0);
+  return put(MessageCode.appendEntries, match, term, Math.min(match, message.commit), 0);
+}
+
+export function appendMessage(
+  to: number,
+  from: number,
+  term: number,
+  index: number,
+  logTerm: number,
+  commit: number,
+  entries: readonly EntryBatch[],
+): Message {
+  return makeMessage({ type: MessageType.App, to, from, term, index, logTerm, commit, entries });
+}
+
+/**
+ * An answer of success that is no news for the leader says what the core's answer to a heartbeat says: the member lives,
+ * and has not got what was sent since. One that ends a probe must stay an answer to an append.
+ */
+export function appendResult(
+  node: RaftNode,
+  from: number,
+  term: number,
+  rejected: number,
+  lastIndex: number,
+): Message {
+  const to = node.id;
+  if (rejected > 0) {
+    return makeMessage({
+      type: MessageType.AppResp,
+      to,
+      from,
+      term,
+      index: rejected,
+      reject: true,
+      rejectHint: lastIndex,
+    });
+  }
+  const progress = node.progressOf(from);
+  const index = Math.min(lastIndex, node.lastIndex);
+  const endsProbe =
+    progress?.state === 'probe' && index === progress.match && progress.next === progress.match + 1;
+  if (progress === undefined || term !== node.term || index > progress.match || endsProbe) {
+    return makeMessage({ type: MessageType.AppResp, to, from, term, index });
+  }
+  return makeMessage({ type: MessageType.HeartbeatResp, to, from, term });
+}
+
+export function voteRequest(
+  to: number,
+  from: number,
+  term: number,
+  index: number,
+  logTerm: number,
+  disrupts: boolean,
+  isPreVote: boolean,
+): Message {
+  return makeMessage({
+    type: isPreVote ? MessageType.PreVote : MessageType.Vote,
+    to,
+    from,
+    term,
+    index,
+    logTerm,
+    context: disrupts ? TRANSFER_CONTEXT : null,
+  });
+}
+
+/** C-Raft refuses a pre-vote with the term that was asked for, which is nobody's term yet. */
+export function voteResult(
+  node: RaftNode,
+  from: number,
+  term: number,
+  granted: boolean,
+  isPreVote: boolean,
+): Message {
+  const isOwnFuture = isPreVote && !granted && term === node.term + 1;
+  return makeMessage({
+    type: isPreVote ? MessageType.PreVoteResp : MessageType.VoteResp,
+    to: node.id,
+    from,
+    term: isOwnFuture ? node.term : term,
+    reject: !granted,
+  });
+}
