@@ -1,7 +1,8 @@
 /**
  * raft_step in terms of the core. Bundled as a file of its own, without any API of Node: it runs in a bare isolate. The
  * native half calls `create` once a raft and the function that it returns once a step; both read and write one buffer
- * of 64-bit floats (craft/layout.ts). A step's answer is an error code and its text, or undefined.
+ * of 64-bit floats (craft/layout.ts). A step's answer is undefined, or an error code and its text, or how many words the
+ * buffer must have before `answer` can write.
  */
 import { StepError } from '../core/errors.ts';
 import { MessageType, makeMessage, StateType, type Message } from '../core/types.ts';
@@ -56,17 +57,20 @@ class Facade {
   }
 
   /** Words that the answer of the last step needs. */
-  get wordsNeeded(): number {
+  private get wordsNeeded(): number {
     const { machine } = this;
     if (machine === null) return Out.lists;
     const members = machine.configurations.effective.ids.length;
     return Out.lists + machine.messages.length * MESSAGE_WORDS + members * 5;
   }
 
-  step(): string | undefined {
+  step(): string | number | undefined {
     if (this.hasFailed) return `${Code.shutdown} the server has failed before`;
     try {
       this.take();
+      const { wordsNeeded } = this;
+      if (wordsNeeded > this.words.length) return wordsNeeded;
+      this.answer();
       return undefined;
     } catch (error) {
       if (error instanceof Refusal) return `${error.code} ${error.message}`;
@@ -397,8 +401,7 @@ function batchesOf(first: number, runs: readonly number[], changes: readonly Mem
 
 /** What the native half holds of one raft. */
 export interface Handle {
-  step(): string | undefined;
-  wordsNeeded(): number;
+  step(): string | number | undefined;
   answer(): void;
   attach(buffer: ArrayBuffer): void;
 }
@@ -407,7 +410,6 @@ export function create(buffer: ArrayBuffer, id: number, seed: number): Handle {
   const facade = new Facade(buffer, id, seed);
   return {
     step: () => facade.step(),
-    wordsNeeded: () => facade.wordsNeeded,
     answer: () => {
       facade.answer();
     },
