@@ -60,6 +60,8 @@ export interface CoreConfig {
   readonly maxInflightMsgs: number;
   /** Bytes in flight to one follower; 0 is no limit. */
   readonly maxInflightBytes?: number;
+  /** A message is cut to what the window has room for; else, as in etcd, the last one may exceed it. */
+  readonly fillsInflightBytes?: boolean;
   readonly checkQuorum?: boolean;
   /** Ticks without contact to a quorum before a leader steps down, heartbeatTick < it <= electionTick; absent: electionTick. */
   readonly quorumTick?: number;
@@ -208,6 +210,8 @@ export interface RaftNode {
   readonly applied: number;
   readonly lastIndex: number;
   readonly leadTransferee: NodeId;
+  /** Leader: a member has shown in another way than by a message of Raft that it lives. */
+  heardFrom(id: NodeId): void;
   /** Leader: what is known of a member, to be read at once and not kept; undefined for no member. */
   progressOf(id: NodeId): MemberProgress | undefined;
   /** Term of the log entry at `index`: -1 when it has been compacted away, 0 when it is beyond the last. */

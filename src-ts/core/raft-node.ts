@@ -76,6 +76,11 @@ class Node implements RaftNode {
     return this.raft.tracker.get(id);
   }
 
+  heardFrom(id: NodeId): void {
+    const progress = this.raft.tracker.get(id);
+    if (progress !== undefined) progress.recentActive = true;
+  }
+
   logTerm(index: number): number {
     const term = this.raft.log.term(index);
     return term >= 0 ? term : term === COMPACTED ? -1 : 0;

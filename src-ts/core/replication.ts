@@ -29,7 +29,7 @@ export function maybeSendAppend(raft: Raft, to: NodeId, sendIfEmpty: boolean): b
   let entries = NO_ENTRIES;
   // A full window still lets empty appends through: had all messages in it been lost, nothing else would empty it.
   if (progress.state !== 'replicate' || !progress.inflights.full) {
-    const found = log.entriesFrom(progress.next, raft.config.maxSizePerMsg);
+    const found = log.entriesFrom(progress.next, messageLimit(raft, progress));
     if (found === COMPACTED) return maybeSendSnapshot(raft, to, progress);
     entries = found;
   }
@@ -38,6 +38,11 @@ export function maybeSendAppend(raft: Raft, to: NodeId, sendIfEmpty: boolean): b
   progress.sentEntries(countEntries(entries), progress.inflights.countsBytes ? payloadSizeOf(entries) : 0);
   progress.sentCommit = log.committed;
   return true;
+}
+
+function messageLimit({ config }: Raft, { state, inflights }: Progress): number {
+  if (config.fillsInflightBytes !== true || state !== 'replicate') return config.maxSizePerMsg;
+  return Math.min(config.maxSizePerMsg, inflights.roomBytes);
 }
 
 function maybeSendSnapshot(raft: Raft, to: NodeId, progress: Progress): boolean {

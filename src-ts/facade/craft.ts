@@ -4,7 +4,6 @@
  * of 64-bit floats (craft/layout.ts). A step's answer is undefined, or an error code and its text, or how many words the
  * buffer must have before `answer` can write.
  */
-import { StepError } from '../core/errors.ts';
 import { MessageType, makeMessage, StateType, type Message } from '../core/types.ts';
 import { confStateOf, NO_MEMBERS, roleOf, votersChanged, type Members } from './craft/configurations.ts';
 import { Code, Event, In, MessageCode, MESSAGE_WORDS, Out, Role } from './craft/layout.ts';
@@ -66,6 +65,7 @@ class Facade {
 
   step(): string | number | undefined {
     if (this.hasFailed) return `${Code.shutdown} the server has failed before`;
+    const now = this.machine?.now ?? 0;
     try {
       this.take();
       const { wordsNeeded } = this;
@@ -73,8 +73,11 @@ class Facade {
       this.answer();
       return undefined;
     } catch (error) {
-      if (error instanceof Refusal) return `${error.code} ${error.message}`;
-      if (error instanceof StepError) return `${Code.busy} ${error.message}`;
+      if (error instanceof Refusal) {
+        // Whatever refuses does so before anything is changed but the time.
+        this.machine?.setTime(now);
+        return `${error.code} ${error.message}`;
+      }
       this.hasFailed = true;
       return `${Code.shutdown} ${error instanceof Error ? error.message : String(error)}`;
     }
@@ -99,7 +102,7 @@ class Facade {
     const machine = this.machine ?? refuse(Code.invalid, 'RAFT_START must be the first event');
     if (now < machine.now) refuse(Code.invalid, `event.time is ${now}, before the last one, ${machine.now}`);
     machine.beginStep();
-    machine.passTime(now);
+    machine.setTime(now);
     this.handle(machine, event);
     machine.drain();
   }
@@ -139,6 +142,7 @@ class Facade {
 
   private start(now: number): void {
     if (this.machine !== null) refuse(Code.invalid, 'RAFT_START came a second time');
+    this.checkSettings();
     const { runs, changes } = this.lists();
     const snapshotIndex = this.argument(2);
     let snapshot = null;
@@ -146,14 +150,26 @@ class Facade {
       const members = changes.shift()!;
       snapshot = { index: snapshotIndex, term: this.argument(3), members };
     }
-    const stored = { term: this.argument(0), vote: this.argument(1), snapshot, startIndex: this.argument(4) };
-    const machine = new Machine(this.id, { ...stored, runs, changes }, this.settings, now);
+    const [term, vote, startIndex] = [this.argument(0), this.argument(1), this.argument(4)];
+    const stored = { term, vote, snapshot, startIndex, runs, changes };
+    const machine = new Machine(this.id, stored, this.settings, now);
     this.machine = machine;
+    this.before.term = term;
+    this.before.vote = vote;
     const { voters } = confStateOf(machine.configurations.effective);
-    this.before = { ...this.before, term: stored.term, vote: stored.vote, commit: snapshotIndex };
     // Nobody else has a vote: there is nothing to wait for.
     if (voters.length === 1 && voters[0] === this.id) machine.node.campaign();
     machine.drain();
+  }
+
+  private checkSettings(): void {
+    const { electionTimeoutMs, heartbeatTimeoutMs, maxInflightEntries } = this.settings;
+    if (heartbeatTimeoutMs < 1 || electionTimeoutMs <= heartbeatTimeoutMs)
+      refuse(
+        Code.invalid,
+        `the election timeout, ${electionTimeoutMs} ms, must be above the heartbeat timeout, ${heartbeatTimeoutMs} ms`,
+      );
+    if (maxInflightEntries < 1) refuse(Code.invalid, 'there must be room for an entry in flight');
   }
 
   private handle(machine: Machine, event: number): void {
@@ -198,42 +214,40 @@ class Facade {
     const type = this.argument(1);
     const term = this.argument(2);
     const [a, b, c, d] = [this.argument(3), this.argument(4), this.argument(5), this.argument(6)];
-    const deliver = (message: Message, changes: readonly Members[] = []): void => {
-      // Answers of servers that are members no more.
-      const isAnswer = type === MessageCode.appendEntriesResult || type === MessageCode.requestVoteResult;
-      if (isAnswer && node.progressOf(from) === undefined) return;
-      machine.receive(message, changes);
-    };
     switch (type) {
       case MessageCode.appendEntries: {
         const { runs, changes } = this.lists();
         if (machine.isInstalling && runs.length > 0) return;
         const entries = batchesOf(a + 1, runs, changes);
-        deliver(appendMessage(this.id, from, term, a, b, c, entries), changes);
+        machine.receive(appendMessage(this.id, from, term, a, b, c, entries), changes);
         return;
       }
-      case MessageCode.appendEntriesResult:
-        deliver(appendResult(node, from, term, a, b));
+      case MessageCode.appendEntriesResult: {
+        // Answers of servers that are members no more mean nothing.
+        if (node.progressOf(from) === undefined) return;
+        if (a > 0 || term !== node.term) machine.receive(appendResult(this.id, from, term, a, b));
+        else machine.acknowledged(appendResult(this.id, from, term, 0, Math.min(b, node.lastIndex)));
         if (node.state === StateType.Leader) machine.catchUps.advance(node, machine.now, this.settings);
         return;
+      }
       case MessageCode.requestVote:
-        deliver(voteRequest(this.id, from, term, a, b, c !== 0, d !== 0));
+        machine.receive(voteRequest(this.id, from, term, a, b, c !== 0, d !== 0));
         return;
       case MessageCode.requestVoteResult:
-        deliver(voteResult(node, from, term, a !== 0, b !== 0));
+        if (node.progressOf(from) !== undefined)
+          machine.receive(voteResult(node, from, term, a !== 0, b !== 0));
         return;
       case MessageCode.installSnapshot: {
-        const [members] = this.lists().changes;
+        const members = this.lists().changes[0]!;
         if (machine.isInstalling) return;
-        machine.incomingSnapshot = members ?? null;
-        const metadata = { index: a, term: b, confState: confStateOf(members ?? NO_MEMBERS) };
+        machine.incomingSnapshot = members;
+        const metadata = { index: a, term: b, confState: confStateOf(members) };
         const snapshot = { data: new Uint8Array(0), metadata };
-        const message = makeMessage({ type: MessageType.Snap, to: this.id, from, term, snapshot });
-        deliver(message);
+        machine.receive(makeMessage({ type: MessageType.Snap, to: this.id, from, term, snapshot }));
         return;
       }
       case MessageCode.timeoutNow:
-        deliver(makeMessage({ type: MessageType.TimeoutNow, to: this.id, from, term }));
+        machine.receive(makeMessage({ type: MessageType.TimeoutNow, to: this.id, from, term }));
         return;
       default:
         refuse(Code.invalid, `message.type ${type} is none`);
@@ -249,13 +263,16 @@ class Facade {
   private snapshotTaken(machine: Machine): void {
     const [index, term, trailing] = [this.argument(0), this.argument(1), this.argument(2)];
     const { trail, node } = machine;
+    if (machine.isInstalling) refuse(Code.busy, 'a snapshot of the leader is to be stored first');
+    if (index < trail.snapshot().metadata.index)
+      refuse(Code.invalid, `the snapshot at ${index} is older than the last one`);
     if (index > node.committed) refuse(Code.invalid, `the snapshot at ${index} is beyond the commit index`);
     if (index > trail.lastIndex())
       refuse(Code.invalid, `the snapshot at ${index} is beyond what is stored here`);
     if (node.logTerm(index) !== term)
       refuse(Code.invalid, `the entry at ${index} has term ${node.logTerm(index)}, not ${term}`);
     const [members] = this.lists().changes;
-    trail.setSnapshot({ index, term, confState: confStateOf(members ?? NO_MEMBERS) });
+    trail.setSnapshot({ index, term, confState: confStateOf(members!) });
     trail.compact(index - trailing);
   }
 
@@ -263,6 +280,8 @@ class Facade {
     const { node } = machine;
     if (node.state !== StateType.Leader || node.leadTransferee !== 0)
       refuse(Code.notLeader, 'entries are submitted at a leader that is not handing over');
+    if (node.progressOf(this.id) === undefined)
+      refuse(Code.notLeader, 'this server has been taken out and leads only until that is known');
     const { runs, changes } = this.lists();
     const count = runs[1] ?? 0;
     const first = node.lastIndex + 1;
@@ -289,7 +308,6 @@ class Facade {
     if (node.state !== StateType.Leader) refuse(Code.notLeader, 'only a leader brings a server up to date');
     const role = roleOf(configurations.effective, id);
     if (role < 0 || role === Role.voter) refuse(Code.badId, 'the server is no member, or votes already');
-    if (role === Role.spare) refuse(Code.badRole, 'a spare must be made a stand-by first');
     if (catchUps.isRunning) refuse(Code.cantChange, 'another catch-up is under way');
     catchUps.start(node, id, machine.now);
     catchUps.advance(node, machine.now, this.settings);
@@ -349,7 +367,6 @@ class Facade {
   private putMembers(machine: Machine, at: number): number {
     const { words } = this;
     if (machine.node.state !== StateType.Leader) {
-      machine.catchUps.forget();
       words[Out.members] = 0;
       return at;
     }

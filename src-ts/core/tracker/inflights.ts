@@ -25,6 +25,10 @@ export class Inflights {
     return this.count === this.size || (this.maxBytes !== 0 && this.bytes >= this.maxBytes);
   }
 
+  get roomBytes(): number {
+    return this.maxBytes === 0 ? Number.POSITIVE_INFINITY : this.maxBytes - this.bytes;
+  }
+
   /** A message with entries up to `index` leaves. Indexes ascend. */
   add(index: number, bytes: number): void {
     if (this.full) violated('an append message was sent into a full window');

@@ -20,12 +20,17 @@ export class CatchUps {
     return this.round !== null;
   }
 
+  isRunningFor(id: number): boolean {
+    return this.round?.id === id;
+  }
+
   statusOf(id: number): number {
     return this.results.get(id) ?? CatchUp.none;
   }
 
   /** The leadership is over, and what was known with it. */
   forget(): void {
+    if (this.results.size === 0) return;
     this.results.clear();
     this.round = null;
   }

@@ -17,11 +17,11 @@ export function roleOf({ ids, roles }: Members, id: number): number {
 }
 
 export function confStateOf(members: Members): ConfState {
-  const withRole = (role: number): number[] => members.ids.filter((_, i) => members.roles[i] === role);
-  // Spares take no part, so the core does not know of them.
+  const { ids, roles } = members;
   return {
-    voters: withRole(Role.voter),
-    learners: withRole(Role.standby),
+    voters: ids.filter((_, i) => roles[i] === Role.voter),
+    // Spares, too, so that they can be brought up to date; the machine keeps back what goes to them otherwise.
+    learners: ids.filter((_, i) => roles[i] !== Role.voter),
     votersOutgoing: [],
     learnersNext: [],
     autoLeave: false,
@@ -71,7 +71,7 @@ export class Configurations {
 
   /** A snapshot, or what is stored, begins with this one. */
   restart(members: Members): void {
-    this.list = [members];
+    this.list = members.ids.length > 0 ? [members] : [];
   }
 
   /** Forgets what is older than the newest configuration at or below `committed`. */
@@ -79,10 +79,15 @@ export class Configurations {
     while (this.list.length > 1 && this.list[1]!.index <= committed) this.list.shift();
   }
 
-  /** The newest at or below `committed`. */
-  committedAt(committed: number): Members {
-    let found = this.list[0] ?? NO_MEMBERS;
-    for (const members of this.list) if (members.index <= committed) found = members;
-    return found;
+  /** Whether a member of the one that counts takes no part. */
+  get hasSpares(): boolean {
+    return this.effective.roles.includes(Role.spare);
   }
+}
+
+/** The newest of `first` and `changes` at or below `index`; ascending. */
+export function committedAt(index: number, first: Members, changes: readonly Members[]): Members {
+  let found = first;
+  for (const members of changes) if (members.index <= index && members.index > first.index) found = members;
+  return found;
 }

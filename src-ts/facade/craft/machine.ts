@@ -4,6 +4,7 @@ import { LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD } from '../../core/node-id.ts';
 import { createRaftNode } from '../../core/raft-node.ts';
 import {
   ConfChangeTransition,
+  makeMessage,
   MessageType,
   StateType,
   type ConfChangeV2,
@@ -11,15 +12,23 @@ import {
   type Snapshot,
 } from '../../core/types.ts';
 import { CatchUps } from './catch-ups.ts';
-import { confStateOf, Configurations, type Members } from './configurations.ts';
-import { Flag } from './layout.ts';
-import { PendingWrites } from './pending-writes.ts';
+import {
+  committedAt,
+  confStateOf,
+  Configurations,
+  NO_MEMBERS,
+  roleOf,
+  type Members,
+} from './configurations.ts';
+import { Flag, Role } from './layout.ts';
+import { PendingWrites, type PendingWrite } from './pending-writes.ts';
 import { makeRandom, type Settings } from './settings.ts';
 import { TermTrail, trailBatch } from './term-trail.ts';
 
 const SILENT = { debug(): void {}, info(): void {}, warning(): void {}, error(): void {} };
 /** No change: where changes take effect when appended, the core looks only at the index. */
 const APPLIED: ConfChangeV2 = { transition: ConfChangeTransition.Auto, changes: [], context: null };
+const NO_CHANGES: readonly Members[] = [];
 /** Readys of one step; each has a cause, so that there are a handful. */
 const READYS_MAX = 1_000;
 
@@ -47,8 +56,12 @@ export class Machine {
   incomingSnapshot: Members | null = null;
   /** When a snapshot left for a member, ms. */
   private readonly snapshotSent = new Map<number, number>();
+  /** Members that were sent a heartbeat and have not answered since. */
+  private readonly asked = new Set<number>();
   /** Index of the last configuration entry that the program has applied. */
   appliedConfiguration = 0;
+  /** Commit index up to which older configurations are forgotten. */
+  private settled = 0;
   now: number;
 
   // What this step is to tell.
@@ -61,32 +74,28 @@ export class Machine {
     this.settings = settings;
     this.now = now;
     const { snapshot, startIndex, runs, changes } = stored;
-    if (snapshot !== null) this.configurations.restart(snapshot.members);
-    const base = snapshot?.index ?? 0;
-    const count = runs.reduce((sum, value, i) => (i % 2 === 1 ? sum + value : sum), 0);
-    const commit = snapshot === null && count > 0 ? 1 : base;
-    for (const members of changes) {
-      if (members.index <= Math.max(base, 0) && snapshot !== null) continue;
-      this.configurations.append(members);
-    }
-    const initial = this.configurations.committedAt(commit);
-    this.trail = new TermTrail(
-      { term: stored.term, vote: stored.vote, commit },
-      confStateOf(initial),
-      (index) => this.configurations.isChange(index),
+    // The first entry of all is the same everywhere, so it counts as committed.
+    const commit = snapshot?.index ?? (runs.length > 0 ? 1 : 0);
+    const initial = committedAt(commit, snapshot?.members ?? NO_MEMBERS, changes);
+    const hardState = { term: stored.term, vote: stored.vote, commit };
+    this.trail = new TermTrail(hardState, confStateOf(initial), (index) =>
+      this.isChange(index),
     );
-    if (snapshot !== null) {
-      this.trail.restore({
-        index: snapshot.index,
-        term: snapshot.term,
-        confState: confStateOf(snapshot.members),
-      });
-    }
-    this.trail.appendStored(startIndex, runs);
+    this.incoming = changes;
+    const metadata =
+      snapshot === null
+        ? null
+        : { index: snapshot.index, term: snapshot.term, confState: confStateOf(snapshot.members) };
+    if (!this.trail.load(startIndex, runs, metadata)) this.incoming = NO_CHANGES;
+    this.configurations.restart(initial);
     this.appliedConfiguration = initial.index;
-    this.incoming = this.configurations.between(commit, Number.MAX_SAFE_INTEGER);
+    this.settled = commit;
     this.node = createRaftNode(this.coreConfig(id, commit));
-    this.incoming = [];
+    this.incoming = NO_CHANGES;
+  }
+
+  private isChange(index: number): boolean {
+    return this.configurations.isChange(index) || this.incoming.some((members) => members.index === index);
   }
 
   private coreConfig(id: number, applied: number): CoreConfig {
@@ -108,6 +117,7 @@ export class Machine {
       maxSizePerMsg: settings.maxInflightEntries,
       maxInflightMsgs: settings.maxInflightEntries,
       maxInflightBytes: settings.maxInflightEntries,
+      fillsInflightBytes: true,
       maxCommittedSizePerReady: Number.POSITIVE_INFINITY,
       checkQuorum: true,
       stepDownOnRemoval: true,
@@ -129,30 +139,30 @@ export class Machine {
   }
 
   beginStep(): void {
-    this.messages = [];
+    if (this.messages.length > 0) this.messages = [];
     this.entriesFirst = 0;
     this.entriesCount = 0;
     this.snapshot = null;
-    this.incoming = [];
+    this.incoming = NO_CHANGES;
     this.incomingSnapshot = null;
   }
 
-  /** Counts time; what is due waits for `timeout`. */
-  passTime(now: number): void {
+  /** Counts time; what is due waits for `timeout`. Backwards only when a step is taken back. */
+  setTime(now: number): void {
     this.node.elapse(now - this.now, false);
     this.now = now;
   }
 
   /** A snapshot waits for the program's disk. */
   get isInstalling(): boolean {
-    return this.writes.newest?.snapshot != null;
+    return (this.writes.newest?.snapshot ?? null) !== null;
   }
 
   timeoutAt(): number {
-    return this.now + Math.max(0, Math.ceil(this.node.ticksUntilDue()));
+    return this.now + this.node.ticksUntilDue();
   }
 
-  receive(message: Message, changes: readonly Members[]): void {
+  receive(message: Message, changes: readonly Members[] = NO_CHANGES): void {
     this.incoming = changes;
     this.node.step(message);
   }
@@ -179,14 +189,30 @@ export class Machine {
     this.catchUps.passTime(node, this.now, this.settings);
   }
 
+  /** A member has answered that it has entries up to `index`, of this server's term, and has rejected none. */
+  acknowledged(message: Message): void {
+    const { node } = this;
+    const { from, index } = message;
+    const progress = node.progressOf(from)!;
+    const endsProbe = progress.state === 'probe' && index === progress.match && progress.next === index + 1;
+    if (node.state !== StateType.Leader || index > progress.match || endsProbe) node.step(message);
+    // No news. The first such answer to a heartbeat shows what was lost on the way; others only that the member lives.
+    else if (this.asked.delete(from))
+      node.step(makeMessage({ type: MessageType.HeartbeatResp, to: node.id, from, term: node.term }));
+    else node.heardFrom(from);
+  }
+
   /** Takes what the core has to say until it has nothing more. */
   drain(): void {
-    const before = this.node.committed;
-    for (let i = 0; this.node.hasReady(); i++) {
+    const { node } = this;
+    for (let i = 0; node.hasReady(); i++) {
       if (i === READYS_MAX) throw new Error('the core does not come to rest');
-      for (const message of this.node.ready().messages) this.handle(message);
+      for (const message of node.ready().messages) this.handle(message);
     }
-    if (this.node.committed !== before) this.configurations.settle(this.node.committed);
+    if (node.state !== StateType.Leader) this.catchUps.forget();
+    if (node.committed === this.settled) return;
+    this.settled = node.committed;
+    this.configurations.settle(this.settled);
   }
 
   private handle(message: Message): void {
@@ -196,8 +222,21 @@ export class Machine {
   }
 
   private send(message: Message): void {
-    if (message.type === MessageType.Snap) this.snapshotSent.set(message.to, this.now);
+    const { to, type } = message;
+    if (this.isKeptBack(to, type)) {
+      if (type === MessageType.Snap) this.node.reportSnapshot(to, false);
+      return;
+    }
+    if (type === MessageType.Snap) this.snapshotSent.set(to, this.now);
+    else if (type === MessageType.Heartbeat) this.asked.add(to);
     this.messages.push(message);
+  }
+
+  /** A spare gets nothing of the log, but while it is brought up to date. */
+  private isKeptBack(to: number, type: MessageType): boolean {
+    if (!this.configurations.hasSpares) return false;
+    if (type !== MessageType.App && type !== MessageType.Heartbeat && type !== MessageType.Snap) return false;
+    return roleOf(this.configurations.effective, to) === Role.spare && !this.catchUps.isRunningFor(to);
   }
 
   /** To the core committed is applied: the program's state machine is its own. */
@@ -210,80 +249,93 @@ export class Machine {
   }
 
   private store({ entries, snapshot, responses }: Message): void {
+    const rest = this.sendPromiseless(responses);
     if (snapshot !== null) {
       this.snapshot = snapshot;
-      const lastIndex = snapshot.metadata.index;
       this.configurations.restart(this.incomingSnapshot!);
       this.appliedConfiguration = this.configurations.effective.index;
-      this.writes.push({ firstIndex: lastIndex, lastIndex, entries, snapshot, responses: [...responses] });
+      const { index } = snapshot.metadata;
+      this.writes.push({ firstIndex: index, lastKept: index, entries, snapshot, responses: rest });
       return;
     }
     const first = entries[0];
-    if (first !== undefined) {
-      const { lastIndex } = entries[entries.length - 1]!;
-      this.entriesFirst = first.firstIndex;
-      this.entriesCount = lastIndex - first.firstIndex + 1;
-      this.configurations.cutFrom(first.firstIndex, this.incoming);
-      const { firstIndex } = first;
-      this.writes.push({ firstIndex, lastIndex, entries, snapshot, responses: this.sendVotes(responses) });
+    if (first === undefined) {
+      this.answerAll(rest);
       return;
     }
-    // Nothing but answers. The term and the vote go to the disk before anything of this update is acted on.
-    const rest = this.sendVotes(responses);
-    const { newest } = this.writes;
-    if (newest === undefined) this.deliver(rest);
-    else {
-      for (const response of rest) this.answerAhead(response);
-      newest.responses.push(...rest);
-    }
+    const { firstIndex } = first;
+    const { lastIndex } = entries[entries.length - 1]!;
+    if (this.entriesCount > 0) throw new Error('the core hands out entries twice in a step');
+    this.entriesFirst = firstIndex;
+    this.entriesCount = lastIndex - firstIndex + 1;
+    this.configurations.cutFrom(firstIndex, this.incoming);
+    this.writes.push({ firstIndex, lastKept: lastIndex, entries, snapshot, responses: rest });
   }
 
-  private sendVotes(responses: readonly Message[]): Message[] {
+  /**
+   * Votes and rejections need the term and the vote on the disk, which go there before anything of this update is acted
+   * on, but no entries. Returns what does need them.
+   */
+  private sendPromiseless(responses: readonly Message[]): Message[] {
     const rest: Message[] = [];
     for (const response of responses) {
-      const isVote = response.type === MessageType.VoteResp || response.type === MessageType.PreVoteResp;
-      if (isVote) this.deliver([response]);
-      else rest.push(response);
+      const { type } = response;
+      const isVote = type === MessageType.VoteResp || type === MessageType.PreVoteResp;
+      if (!isVote && !(type === MessageType.AppResp && response.reject)) rest.push(response);
+      else if (response.to === this.node.id) this.node.step(response);
+      else this.send(response);
     }
     return rest;
+  }
+
+  /** Nothing is to be stored, but what these tell of may be under way. */
+  private answerAll(responses: Message[]): void {
+    const { newest } = this.writes;
+    if (newest === undefined) {
+      this.deliver(responses);
+      return;
+    }
+    for (const response of responses) this.answerAhead(response);
+    newest.responses.push(...responses);
   }
 
   /** While writes are under way the leader is told what is durable already, so that it knows that this server lives. */
   private answerAhead(response: Message): void {
     if (response.type !== MessageType.AppResp || response.to === this.node.id) return;
-    if (response.reject) return;
     const durable = Math.min(response.index, this.trail.lastIndex());
-    if (this.node.logTerm(durable) !== this.trail.termOrZero(durable)) return;
-    this.send({ ...response, index: durable });
+    const isSame = this.node.logTerm(durable) === this.trail.termOrZero(durable);
+    this.send({ ...response, index: isSame ? durable : 0 });
   }
 
   private deliver(responses: readonly Message[]): void {
+    const { node } = this;
     for (const response of responses) {
-      if (response.to === this.node.id) this.node.step(response);
-      else this.send(response);
+      if (response.to === node.id) node.step(response);
+      // What an earlier term's leader sent may have been replaced before it was stored.
+      else if (response.term === node.term) this.send(response);
     }
   }
 
   /** False when entries up to `index` were never handed out. */
   persistedEntries(index: number): boolean {
-    const done = this.writes.acknowledge(index);
-    if (done === null) return index <= this.trail.lastIndex();
-    for (const { entries, snapshot, responses } of done) {
-      if (snapshot === null) this.trail.append(entries);
-      this.deliver(responses);
-    }
+    if (index > this.node.lastIndex) return false;
+    this.settleWrites(this.writes.acknowledge(index));
     return true;
   }
 
   persistedSnapshot(index: number): boolean {
     const done = this.writes.acknowledgeSnapshot(index);
     if (done === null) return false;
-    for (const { entries, snapshot, responses } of done) {
-      if (snapshot === null) this.trail.append(entries);
+    this.settleWrites(done);
+    return true;
+  }
+
+  private settleWrites(done: readonly PendingWrite[]): void {
+    for (const { entries, lastKept, snapshot, responses } of done) {
+      if (snapshot === null) this.trail.append(entries, lastKept);
       else this.trail.restore(snapshot.metadata);
       this.deliver(responses);
     }
-    return true;
   }
 
   flagsSince(before: { term: number; vote: number; state: number; commit: number; timeout: number }): number {

@@ -90,37 +90,23 @@ export function appendMessage(
   return makeMessage({ type: MessageType.App, to, from, term, index, logTerm, commit, entries });
 }
 
-/**
- * An answer of success that is no news for the leader says what the core's answer to a heartbeat says: the member lives,
- * and has not got what was sent since. One that ends a probe must stay an answer to an append.
- */
 export function appendResult(
-  node: RaftNode,
+  to: number,
   from: number,
   term: number,
   rejected: number,
   lastIndex: number,
 ): Message {
-  const to = node.id;
-  if (rejected > 0) {
-    return makeMessage({
-      type: MessageType.AppResp,
-      to,
-      from,
-      term,
-      index: rejected,
-      reject: true,
-      rejectHint: lastIndex,
-    });
-  }
-  const progress = node.progressOf(from);
-  const index = Math.min(lastIndex, node.lastIndex);
-  const endsProbe =
-    progress?.state === 'probe' && index === progress.match && progress.next === progress.match + 1;
-  if (progress === undefined || term !== node.term || index > progress.match || endsProbe) {
-    return makeMessage({ type: MessageType.AppResp, to, from, term, index });
-  }
-  return makeMessage({ type: MessageType.HeartbeatResp, to, from, term });
+  const isRejection = rejected > 0;
+  return makeMessage({
+    type: MessageType.AppResp,
+    to,
+    from,
+    term,
+    index: isRejection ? rejected : lastIndex,
+    reject: isRejection,
+    rejectHint: isRejection ? lastIndex : 0,
+  });
 }
 
 export function voteRequest(

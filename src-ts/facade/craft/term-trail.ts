@@ -163,8 +163,33 @@ export class TermTrail implements LogStorage {
     this.last = last;
   }
 
-  /** What was stored before the start: pairs (term, count). */
-  appendStored(firstIndex: number, runs: readonly number[]): void {
+  /**
+   * What was stored before the start: pairs (term, count), and a snapshot or null. False when the snapshot replaces the
+   * entries, because they do not go through its last one.
+   */
+  load(firstIndex: number, runs: readonly number[], snapshot: SnapshotMetadata | null): boolean {
+    if (snapshot !== null && firstIndex > snapshot.index) {
+      this.restore(snapshot);
+      this.appendRuns(firstIndex, runs);
+      return true;
+    }
+    if (firstIndex > 1 && runs.length > 0) {
+      // What was before is not known: the first entry stands for the last one dropped.
+      this.first = firstIndex + 1;
+      this.last = firstIndex;
+      this.termBefore = runs[0]!;
+    }
+    this.appendRuns(firstIndex, runs);
+    if (snapshot === null) return true;
+    if (this.termOrZero(snapshot.index) !== snapshot.term) {
+      this.restore(snapshot);
+      return false;
+    }
+    this.metadata = snapshot;
+    return true;
+  }
+
+  private appendRuns(firstIndex: number, runs: readonly number[]): void {
     for (let i = 0; i < runs.length; i += 2) {
       this.appendRun(firstIndex, runs[i]!, runs[i + 1]!);
       firstIndex += runs[i + 1]!;
@@ -176,8 +201,11 @@ export class TermTrail implements LogStorage {
     return index >= this.first - 1 && index <= this.last ? this.term(index) : 0;
   }
 
-  append(batches: readonly EntryBatch[]): void {
-    for (const { firstIndex, term, count } of batches) this.appendRun(firstIndex, term, count);
+  /** Appends those with an index up to `through`. */
+  append(batches: readonly EntryBatch[], through: number): void {
+    for (const { firstIndex, term, count } of batches) {
+      this.appendRun(firstIndex, term, Math.min(count, through - firstIndex + 1));
+    }
   }
 
   private truncate(index: number): void {
