@@ -282,10 +282,16 @@ export class Machine {
       const { type } = response;
       const isVote = type === MessageType.VoteResp || type === MessageType.PreVoteResp;
       if (!isVote && !(type === MessageType.AppResp && response.reject)) rest.push(response);
-      else if (response.to === this.node.id) this.node.step(response);
+      else if (response.to === this.node.id) this.stepOwn(response);
       else this.send(response);
     }
     return rest;
+  }
+
+  /** What this server tells itself; a leader that has taken itself out does not count its own entries and votes. */
+  private stepOwn(response: Message): void {
+    const isStorage = response.type === MessageType.StorageAppendResp;
+    if (isStorage || this.node.progressOf(this.node.id) !== undefined) this.node.step(response);
   }
 
   /** Nothing is to be stored, but what these tell of may be under way. */
@@ -310,7 +316,7 @@ export class Machine {
   private deliver(responses: readonly Message[]): void {
     const { node } = this;
     for (const response of responses) {
-      if (response.to === node.id) node.step(response);
+      if (response.to === node.id) this.stepOwn(response);
       // What an earlier term's leader sent may have been replaced before it was stored.
       else if (response.term === node.term) this.send(response);
     }
