@@ -4,7 +4,7 @@
  * of 64-bit floats (craft/layout.ts). A step's answer is undefined, or an error code and its text, or how many words the
  * buffer must have before `answer` can write.
  */
-import { MessageType, makeMessage, StateType, type Message } from '../core/types.ts';
+import { MessageType, makeMessage, StateType } from '../core/types.ts';
 import { confStateOf, NO_MEMBERS, roleOf, votersChanged, type Members } from './craft/configurations.ts';
 import { Code, Event, In, MessageCode, MESSAGE_WORDS, Out, Role } from './craft/layout.ts';
 import { Machine, publicState } from './craft/machine.ts';

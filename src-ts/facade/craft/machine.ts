@@ -78,9 +78,7 @@ export class Machine {
     const commit = snapshot?.index ?? (runs.length > 0 ? 1 : 0);
     const initial = committedAt(commit, snapshot?.members ?? NO_MEMBERS, changes);
     const hardState = { term: stored.term, vote: stored.vote, commit };
-    this.trail = new TermTrail(hardState, confStateOf(initial), (index) =>
-      this.isChange(index),
-    );
+    this.trail = new TermTrail(hardState, confStateOf(initial), (index) => this.isChange(index));
     this.incoming = changes;
     const metadata =
       snapshot === null
