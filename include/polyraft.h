@@ -165,9 +165,22 @@ DLL_EXPORTS int RAFT_ProposeWait(RAFT_Handle handle, const void* data, size_t si
 /**
  * Waits until this node's state machine holds everything that was committed when the call began: then a read
  * of it is linearizable. *index (may be NULL) is that index. Waits. Codes: OK, UNKNOWN_HANDLE,
- * INVALID_ARGUMENT, NO_LEADER, TIMEOUT, STOPPED, ENGINE_DIED, WOULD_DEADLOCK, FORKED.
+ * INVALID_ARGUMENT, NO_LEADER, TIMEOUT, BUSY (too many reads wait), UNSUPPORTED (a lease read that is not
+ * allowed; RAFT_LastError says why), STOPPED, ENGINE_DIED, WOULD_DEADLOCK, FORKED.
  */
 DLL_EXPORTS int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uint64_t* index);
+
+/**
+ * As RAFT_ReadIndex, without waiting: returns once the request is queued; `completion` (not NULL) is called
+ * exactly once, on the event thread, with the code of RAFT_ReadIndex and the index (term is 0). With RAFT_OK
+ * the state machine held everything up to the index when it was called. timeout_ms is for room in the queue
+ * only: a leader that cannot prove itself ends the read with NO_LEADER or TIMEOUT after some election
+ * timeouts, an apply that is slow delays it. Codes: OK, UNKNOWN_HANDLE, INVALID_ARGUMENT, STOPPED, REMOVED,
+ * BUSY (no room within timeout_ms, or more than 65536 reads due), ENGINE_DIED, FORKED. Unless OK, the
+ * completion is not called.
+ */
+DLL_EXPORTS int RAFT_ReadIndexAsync(RAFT_Handle handle, int kind, int timeout_ms, RAFT_Completion completion,
+                                    void* user);
 
 /** What RAFT_ChangeMember does. */
 #define RAFT_MEMBER_ADD 0

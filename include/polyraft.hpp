@@ -285,6 +285,20 @@ class Server {
     return try_read_barrier(timeout_ms, kind).value();
   }
 
+  /** The same as a future, of which what is said at `propose` holds; `timeout_ms` is for room only. */
+  std::future<Index> read_barrier_async(Read kind = Read::kSafe, int timeout_ms = kNoLimit) {
+    auto waiting = std::make_unique<std::promise<Index>>();
+    std::future<Index> outcome = waiting->get_future();
+    const int code =
+        RAFT_ReadIndexAsync(handle_, static_cast<int>(kind), timeout_ms, &fulfil_read, waiting.get());
+    if (code == RAFT_OK) {
+      static_cast<void>(waiting.release());
+    } else {
+      waiting->set_exception(std::make_exception_ptr(Error::last(code)));
+    }
+    return outcome;
+  }
+
   /** One change, or several in one step. The index of the change. */
   Result<Index> try_change_members(const std::vector<MemberChange>& changes, int timeout_ms = kNoLimit) {
     std::vector<RAFT_MemberChange> made;
@@ -407,15 +421,22 @@ class Server {
                           std::uint64_t* answer_size) {
     return shielded([&] { hand_out(of(context).on_message(Bytes(data, size)), answer, answer_size); });
   }
-  static void fulfil(void* user, int code, std::uint64_t index, std::uint64_t term) {
-    const std::unique_ptr<std::promise<Position>> waiting(static_cast<std::promise<Position>*>(user));
+  template <typename Value>
+  static void settle(void* user, int code, Value value) {
+    const std::unique_ptr<std::promise<Value>> waiting(static_cast<std::promise<Value>*>(user));
     shielded([&] {
       if (code == RAFT_OK) {
-        waiting->set_value({index, term});
+        waiting->set_value(value);
       } else {
         waiting->set_exception(std::make_exception_ptr(Error(code, RAFT_StrError(code))));
       }
     });
+  }
+  static void fulfil(void* user, int code, std::uint64_t index, std::uint64_t term) {
+    settle(user, code, Position{index, term});
+  }
+  static void fulfil_read(void* user, int code, std::uint64_t index, std::uint64_t) {
+    settle<Index>(user, code, index);
   }
 
   RAFT_Handle handle_ = 0;

@@ -27,6 +27,12 @@ bool copy_versioned(const Struct* from, Struct* to, size_t smallest) {
   return true;
 }
 
+constexpr const char* kReadKinds = "kind: must be RAFT_READ_SAFE or RAFT_READ_LEASE";
+
+bool is_read_kind(int kind) {
+  return kind == RAFT_READ_SAFE || kind == RAFT_READ_LEASE;
+}
+
 }  // namespace
 
 int RAFT_NewRaftServerWith(const RAFT_Options* options, RAFT_Handle* handle) {
@@ -104,22 +110,22 @@ int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uint64_t* index
     int code = RAFT_OK;
     const std::shared_ptr<Server> server = find_server(handle, &code);
     if (server == nullptr) return code;
-    if (kind != RAFT_READ_SAFE && kind != RAFT_READ_LEASE) {
-      return fail(RAFT_ERR_INVALID_ARGUMENT, "kind: must be RAFT_READ_SAFE or RAFT_READ_LEASE");
-    }
+    if (!is_read_kind(kind)) return fail(RAFT_ERR_INVALID_ARGUMENT, kReadKinds);
     if (on_callback_thread()) return fail(RAFT_ERR_WOULD_DEADLOCK);
-    const Deadline deadline = bridge::deadline_after_ms(timeout_ms);
-    const auto kind_word = static_cast<uint32_t>(kind);
-    std::string reply;
-    code = server->request(protocol::kREAD_INDEX, Payload{&kind_word, sizeof kind_word, nullptr, 0}, deadline,
-                           &reply);
-    if (code != RAFT_OK) return code;
-    uint64_t read_index = 0;
-    if (reply.size() < sizeof read_index) return fail(RAFT_ERR_INTERNAL);
-    std::memcpy(&read_index, reply.data(), sizeof read_index);
-    code = server->wait_applied(read_index, deadline);
-    if (code == RAFT_OK && index != nullptr) *index = read_index;
-    return code;
+    return server->read_index(static_cast<uint32_t>(kind), bridge::deadline_after_ms(timeout_ms), index);
+  });
+}
+
+int RAFT_ReadIndexAsync(RAFT_Handle handle, int kind, int timeout_ms, RAFT_Completion completion,
+                        void* user) {
+  return guarded([&] {
+    int code = RAFT_OK;
+    const std::shared_ptr<Server> server = find_server(handle, &code);
+    if (server == nullptr) return code;
+    if (!is_read_kind(kind)) return fail(RAFT_ERR_INVALID_ARGUMENT, kReadKinds);
+    if (completion == nullptr) return fail(RAFT_ERR_INVALID_ARGUMENT, "completion is NULL");
+    return server->read_index_async(static_cast<uint32_t>(kind), bridge::deadline_after_ms(timeout_ms),
+                                    completion, user);
   });
 }
 

@@ -265,7 +265,9 @@ int Server::request_async(uint16_t type, const Payload& payload, const Deadline&
   const std::lock_guard<std::mutex> lock(mutex_);
   // Else somebody has ended it.
   const std::unique_ptr<Waiter> left(requests_.take(id));
-  return left == nullptr ? RAFT_OK : pushed == Push::kFull ? RAFT_ERR_BUSY : RAFT_ERR_ENGINE_DIED;
+  if (left == nullptr) return RAFT_OK;
+  if (pushed == Push::kCancelled) return RAFT_ERR_STOPPED;
+  return pushed == Push::kFull ? RAFT_ERR_BUSY : RAFT_ERR_ENGINE_DIED;
 }
 
 int Server::propose(const void* data, uint64_t size, const Deadline& deadline, RAFT_Completion completion,
@@ -322,28 +324,12 @@ int Server::propose_and_wait(const void* data, uint64_t size, const Deadline& de
   if (!waiter.done) {
     // Taking and finishing happen under this mutex: it is in one of the two tables.
     if (!completions_.take(sequence, &pending)) {
-      std::erase(applied_waiters_, &waiter);
-      applied_waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
+      forget_applied(waiter);
     }
     return fail(RAFT_ERR_TIMEOUT);
   }
   if (index != nullptr) *index = waiter.index;
   if (term != nullptr) *term = waiter.term;
-  return waiter.code == RAFT_OK ? RAFT_OK : fail(waiter.code);
-}
-
-int Server::wait_applied(uint64_t index, const Deadline& deadline) {
-  Waiter waiter;
-  waiter.index = index;
-  std::unique_lock<std::mutex> lock(mutex_);
-  finish_proposal(PendingProposal{nullptr, nullptr, &waiter}, RAFT_OK, index, 0);
-  if (!waiter.done && (stopping_ || failed_)) finish_applied_waiters(RAFT_ERR_STOPPED);
-  wait_for(waiter, lock, deadline);
-  if (!waiter.done) {
-    std::erase(applied_waiters_, &waiter);
-    applied_waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
-    return fail(RAFT_ERR_TIMEOUT);
-  }
   return waiter.code == RAFT_OK ? RAFT_OK : fail(waiter.code);
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -66,6 +67,10 @@ class Server : public std::enable_shared_from_this<Server> {
                     Waiter::Answered answered);
   // Sends a command whose reply nobody waits for.
   int submit(uint16_t type, const bridge::Payload& payload);
+  // See RAFT_ReadIndex and RAFT_ReadIndexAsync.
+  int read_index(uint32_t kind, const bridge::Deadline& deadline, uint64_t* index);
+  int read_index_async(uint32_t kind, const bridge::Deadline& deadline, RAFT_Completion completion,
+                       void* user);
   // Waits until an index is applied.
   int wait_applied(uint64_t index, const bridge::Deadline& deadline);
   uint64_t applied_index() const { return applied_.load(std::memory_order_acquire); }
@@ -78,6 +83,8 @@ class Server : public std::enable_shared_from_this<Server> {
   // There will be no new one: the server has failed.
   void engine_gone(const std::string& reason);
 
+  // Reads with a completion that may be due at once.
+  static constexpr uint32_t kReadsDueMax = 1u << 16;
   // How long DELETE_SERVER may take to be answered before the slot is given up.
   static constexpr int kDeleteTimeoutMs = 60000;
 
@@ -118,6 +125,10 @@ class Server : public std::enable_shared_from_this<Server> {
   void publish_applied(Channel& channel, uint64_t index);
   void wake_applied_waiters();
 
+  // --- server_reads.cc
+  // Under mutex_.
+  void finish_read(RAFT_Completion completion, void* user, int code, uint64_t index);
+
   // --- server_events.cc: the event thread, and whoever waits
   void run_events();
   void run_event(const Event& event);
@@ -143,6 +154,8 @@ class Server : public std::enable_shared_from_this<Server> {
   // One of applied_waiters_, which the caller takes out of it; from any thread.
   void finish_applied(Waiter* waiter, int code);
   void finish_applied_waiters(int code);
+  // One whose caller gives up.
+  void forget_applied(const Waiter& waiter);
   void queue_event(Event event);
 
   const ServerSettings settings_;
@@ -180,6 +193,7 @@ class Server : public std::enable_shared_from_this<Server> {
   std::atomic<uint32_t> applied_waiter_count_{0};
 
   CompletionTable completions_;
+  std::atomic<uint32_t> reads_due_{0};
 
   // The event side. Guarded by mutex_ from here on, but for the reader's own state.
   std::mutex mutex_;
@@ -192,7 +206,8 @@ class Server : public std::enable_shared_from_this<Server> {
   bool events_over_ = false;
   EventQueue queue_;
   RequestTable requests_;
-  std::vector<Waiter*> applied_waiters_;
+  // By the index that they wait for.
+  std::multimap<uint64_t, Waiter*> applied_waiters_;
   // The DELETE_SERVER that is under way; only its reply or the engine's death ends it.
   uint64_t delete_request_ = 0;
   int last_state_ = -1;

@@ -366,11 +366,9 @@ void Server::wake_applied_waiters() {
   if (applied_waiter_count_.load(std::memory_order_seq_cst) == 0) return;
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t applied = applied_.load(std::memory_order_seq_cst);
-  std::erase_if(applied_waiters_, [this, applied](Waiter* waiter) {
-    if (waiter->index > applied) return false;
-    finish_applied(waiter, RAFT_OK);
-    return true;
-  });
+  const auto end = applied_waiters_.upper_bound(applied);
+  for (auto at = applied_waiters_.begin(); at != end; ++at) finish_applied(at->second, RAFT_OK);
+  applied_waiters_.erase(applied_waiters_.begin(), end);
 }
 
 }  // namespace polyraft

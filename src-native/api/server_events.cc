@@ -218,7 +218,7 @@ void Server::finish_proposal(const PendingProposal& pending, int code, uint64_t 
     waiter.finish(RAFT_ERR_STOPPED);
   } else {
     waiter.awaits_apply = true;
-    applied_waiters_.push_back(&waiter);
+    applied_waiters_.emplace(index, &waiter);
   }
 }
 
@@ -229,15 +229,24 @@ void Server::finish_proposals(int code, bool only_waiters) {
 
 void Server::finish_applied(Waiter* waiter, int code) {
   applied_waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
-  if (&waiter->wake == reader_wake_) {
+  // What has a completion ends on the event thread, which may be asleep in the ring.
+  if (waiter->answered ? queue_.is_empty() : &waiter->wake == reader_wake_) {
     if (const std::shared_ptr<Channel> channel = current_channel()) channel->events.interrupt();
   }
   waiter->finish(code);
 }
 
 void Server::finish_applied_waiters(int code) {
-  for (Waiter* waiter : applied_waiters_) finish_applied(waiter, code);
+  for (const auto& [index, waiter] : applied_waiters_) finish_applied(waiter, code);
   applied_waiters_.clear();
+}
+
+void Server::forget_applied(const Waiter& waiter) {
+  const auto [begin, end] = applied_waiters_.equal_range(waiter.index);
+  const auto found = std::find_if(begin, end, [&waiter](const auto& each) { return each.second == &waiter; });
+  if (found == end) return;
+  applied_waiters_.erase(found);
+  applied_waiter_count_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
 void Server::handle_reply(uint64_t id, const uint8_t* payload, uint64_t bytes) {

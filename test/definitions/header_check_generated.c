@@ -113,6 +113,7 @@ int RAFT_ProposeAsync(RAFT_Handle handle, const void* data, size_t size, int tim
 int RAFT_ProposeBatch(RAFT_Handle handle, const struct RAFT_Buffer* proposals, size_t count, int timeout_ms, RAFT_Completion completion, void* const* users, size_t* accepted);
 int RAFT_ProposeWait(RAFT_Handle handle, const void* data, size_t size, int timeout_ms, uint64_t* index, uint64_t* term);
 int RAFT_ReadIndex(RAFT_Handle handle, int kind, int timeout_ms, uint64_t* index);
+int RAFT_ReadIndexAsync(RAFT_Handle handle, int kind, int timeout_ms, RAFT_Completion completion, void* user);
 int RAFT_ChangeMember(RAFT_Handle handle, int change, uint64_t id, const char* url, int timeout_ms, uint64_t* index);
 int RAFT_ChangeMembers(RAFT_Handle handle, const struct RAFT_MemberChange* changes, size_t count, int timeout_ms, uint64_t* index);
 int RAFT_TransferLeadership(RAFT_Handle handle, uint64_t id, int timeout_ms);

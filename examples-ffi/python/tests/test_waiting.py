@@ -97,9 +97,29 @@ class FuturesTest(ServerTest):
         future.result(60)
         self.assertEqual(machine.entries, ["one", "two"])
 
+    def test_a_read_barrier_is_resolved_when_the_entries_are_applied_here(self) -> None:
+        machine, gate, entered = Journal(), threading.Event(), threading.Event()
+        server = self.start(machine)
+        propose(server, "one")
+
+        def before_apply(_: bytes) -> None:
+            entered.set()
+            hold(gate)
+
+        machine.before_apply = before_apply
+        proposal = server.propose_future(b"two")
+        self.assertTrue(entered.wait(60))
+        barrier = server.read_barrier_future()
+        time.sleep(0.3)
+        self.assertFalse(barrier.done())
+        gate.set()
+        self.assertEqual(barrier.result(60), proposal.result(60).index)
+        self.assertEqual(machine.entries, ["one", "two"])
+
     def test_stop_ends_futures(self) -> None:
         server = self.start(Journal(), self.config(nodes=3))
         futures = [server.propose_future(b"x") for _ in range(10)]
+        futures.append(server.read_barrier_future())
         server.stop()
         for future in futures:
             with self.assertRaises(RaftError):
@@ -134,6 +154,8 @@ class AsyncioTest(ServerTest):
             ticking = asyncio.ensure_future(tick(ticks))
             with self.assertRaises(RaftError):
                 await server.propose_async(b"x", timeout=1)
+            with self.assertRaises(RaftError):
+                await server.read_barrier_async(timeout=0.5)
             ticking.cancel()
             return len(ticks)
 

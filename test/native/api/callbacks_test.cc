@@ -24,6 +24,9 @@ TEST(Callbacks, MayCallEverythingAndNothingWaitsThere) {
     EXPECT_EQ(RAFT_TransferLeadership(host.handle, 2, -1), RAFT_ERR_WOULD_DEADLOCK);
     EXPECT_EQ(RAFT_NewRaftServerWith(&options, &other), RAFT_ERR_WOULD_DEADLOCK);
     EXPECT_EQ(RAFT_ProposeAsync(host.handle, "from a callback", 15, -1, nullptr, nullptr), RAFT_OK);
+    EXPECT_EQ(RAFT_ReadIndexAsync(
+                  host.handle, RAFT_READ_SAFE, -1, [](void*, int, uint64_t, uint64_t) {}, nullptr),
+              RAFT_OK);
     EXPECT_EQ(RAFT_ChangeMember(host.handle, RAFT_MEMBER_ADD, 8, "http://127.0.0.1:8", -1, nullptr), RAFT_OK);
     EXPECT_EQ(RAFT_GetStatus(host.handle, buffer, sizeof buffer), RAFT_OK) << RAFT_LastError();
     EXPECT_EQ(RAFT_GetAppliedIndex(host.handle, &index), RAFT_OK);

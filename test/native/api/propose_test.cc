@@ -195,26 +195,6 @@ TEST(Propose, StopGivesEveryPendingCompletionItsOutcome) {
     EXPECT_EQ(outcomes.code(each), RAFT_ERR_UNKNOWN_OUTCOME);
 }
 
-TEST(Propose, ReadIndexWaitsForApply) {
-  Host host(config());
-  ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
-  Gate gate;
-  host.on_apply = [&gate](uint64_t, const std::string&) {
-    gate.pass();
-    return 0;
-  };
-  host.publish();
-  ASSERT_EQ(host.tell("x"), RAFT_OK);
-  ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
-  uint64_t index = 0;
-  EXPECT_EQ(RAFT_ReadIndex(host.handle, RAFT_READ_SAFE, 50, &index), RAFT_ERR_TIMEOUT);
-  gate.open();
-  EXPECT_EQ(RAFT_ReadIndex(host.handle, RAFT_READ_LEASE, kWaitMs, &index), RAFT_OK);
-  EXPECT_EQ(index, 1u);
-  EXPECT_EQ(host.applied_count(), 1u);
-  EXPECT_EQ(RAFT_TransferLeadership(host.handle, 2, kWaitMs), RAFT_OK);
-}
-
 // A call that waits reads the events itself where the event thread is busy, and is then asleep in the ring:
 // it has to be woken there when the entry is applied.
 TEST(Propose, CallThatReadsTheEventsItselfEndsWhenTheEntryIsApplied) {

@@ -235,6 +235,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "RAFT_ProposeBatch": (ctypes.c_int, [ctypes.c_uint64, ctypes.POINTER(Buffer), ctypes.c_size_t, ctypes.c_int, Completion, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_size_t)]),
     "RAFT_ProposeWait": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64), ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_ReadIndex": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
+    "RAFT_ReadIndexAsync": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_int, ctypes.c_int, Completion, ctypes.c_void_p]),
     "RAFT_ChangeMember": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_ChangeMembers": (ctypes.c_int, [ctypes.c_uint64, ctypes.POINTER(MemberChangeRecord), ctypes.c_size_t, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]),
     "RAFT_TransferLeadership": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int]),

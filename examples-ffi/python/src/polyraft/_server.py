@@ -9,7 +9,7 @@ import ctypes
 import json
 import time
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Type, TypeVar, Union
 
 from ._callbacks import Callbacks, StateMachine
 from ._errors import RaftError, error_of
@@ -19,6 +19,7 @@ from ._outcomes import Committed, Outcome, Outcomes, Resolve
 
 __all__ = ["Committed", "Server", "StateMachine"]
 
+Value = TypeVar("Value")
 Data = Union[bytes, bytearray, memoryview]
 
 _TIMEOUT_SECONDS = 10.0
@@ -124,22 +125,8 @@ class Server:
                 # The loop has been closed, and with it whoever waited.
                 return
 
-        pause = _BUSY_PAUSE_SECONDS_MIN
-        while True:
-            try:
-                self._submit(_payload(data), 0, resolve)
-                break
-            except RaftError as error:
-                if error.code != ErrorCode.BUSY or (deadline is not None and time.monotonic() > deadline):
-                    raise
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _BUSY_PAUSE_SECONDS_MAX)
-        try:
-            return await asyncio.wait_for(future, None if deadline is None else max(0.0, deadline - time.monotonic()))
-        except asyncio.TimeoutError as error:
-            if isinstance(error, RaftError):
-                raise
-            raise error_of(ErrorCode.TIMEOUT, text_of(ErrorCode.TIMEOUT)) from None
+        await _when_there_is_room(lambda: self._submit(_payload(data), 0, resolve), deadline)
+        return await _within(future, deadline)
 
     def propose_future(
         self, data: Data, timeout: Optional[float] = _TIMEOUT_SECONDS
@@ -204,9 +191,36 @@ class Server:
     async def read_barrier_async(
         self, timeout: Optional[float] = _TIMEOUT_SECONDS, *, kind: ReadKind = ReadKind.SAFE
     ) -> int:
-        """As `read_barrier`, on a thread of the event loop's executor."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, lambda: self.read_barrier(timeout, kind=kind))
+        """As `read_barrier`, without blocking the event loop."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        future = await _when_there_is_room(lambda: self.read_barrier_future(0, kind=kind), deadline)
+        return await _within(asyncio.wrap_future(future), deadline)
+
+    def read_barrier_future(
+        self, timeout: Optional[float] = _TIMEOUT_SECONDS, *, kind: ReadKind = ReadKind.SAFE
+    ) -> concurrent.futures.Future[int]:
+        """The future is resolved as `read_barrier` returns. `timeout` is for room in the queue only.
+
+        The future's callbacks run on a thread of the library.
+        """
+        future: concurrent.futures.Future[int] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()
+
+        def resolve(outcome: Outcome) -> None:
+            if isinstance(outcome, RaftError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome.index)
+
+        # Its completion comes after the entries have been applied.
+        token = self._outcomes.add(resolve, is_applied=False)
+        code = library().RAFT_ReadIndexAsync(
+            self._handle, int(kind), _milliseconds(timeout), self._callbacks.completion, token
+        )
+        if code != ErrorCode.OK:
+            self._outcomes.forget(token)
+            check(code)
+        return future
 
     def save_snapshot(self, timeout: Optional[float] = _TIMEOUT_SECONDS) -> int:
         """Takes a snapshot now, and waits until it is on disk; the index it holds."""
@@ -278,6 +292,27 @@ class Server:
                 check(code)
                 return buffer.value.decode("utf-8")
             size *= 2
+
+
+async def _when_there_is_room(submit: Callable[[], Value], deadline: Optional[float]) -> Value:
+    pause = _BUSY_PAUSE_SECONDS_MIN
+    while True:
+        try:
+            return submit()
+        except RaftError as error:
+            if error.code != ErrorCode.BUSY or (deadline is not None and time.monotonic() > deadline):
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _BUSY_PAUSE_SECONDS_MAX)
+
+
+async def _within(future: asyncio.Future[Value], deadline: Optional[float]) -> Value:
+    try:
+        return await asyncio.wait_for(future, None if deadline is None else max(0.0, deadline - time.monotonic()))
+    except asyncio.TimeoutError as error:
+        if isinstance(error, RaftError):
+            raise
+        raise error_of(ErrorCode.TIMEOUT, text_of(ErrorCode.TIMEOUT)) from None
 
 
 def _settler(future: concurrent.futures.Future[Committed]) -> Resolve:
