@@ -20,8 +20,7 @@ bool index_of(const std::string& reply, uint64_t* index) {
 
 int Server::read_index(uint32_t kind, const Deadline& deadline, uint64_t* index) {
   std::string reply;
-  const int code =
-      request(protocol::kREAD_INDEX, Payload{&kind, sizeof kind, nullptr, 0}, deadline, &reply);
+  const int code = request(protocol::kREAD_INDEX, Payload{&kind, sizeof kind, nullptr, 0}, deadline, &reply);
   if (code != RAFT_OK) return code;
   uint64_t committed = 0;
   if (!index_of(reply, &committed)) return fail(RAFT_ERR_INTERNAL);

@@ -1,4 +1,5 @@
-// Read index: its answer waits for the own state machine; with a completion, exactly one comes, whatever happens.
+// Read index: its answer waits for the own state machine; with a completion, exactly one comes, whatever
+// happens.
 #include "harness.h"
 
 namespace polyraft::test {
@@ -128,7 +129,9 @@ TEST(Reads, NoMoreAreDueThanTheBound) {
   std::atomic<int> ended{0};
   const auto count = [](void* user, int, uint64_t, uint64_t) { ++*static_cast<std::atomic<int>*>(user); };
   BlockedHost blocked;
-  const auto read = [&] { return RAFT_ReadIndexAsync(blocked.host.handle, RAFT_READ_SAFE, kWaitMs, count, &ended); };
+  const auto read = [&] {
+    return RAFT_ReadIndexAsync(blocked.host.handle, RAFT_READ_SAFE, kWaitMs, count, &ended);
+  };
   for (int each = 0; each < kBound; each++) ASSERT_EQ(read(), RAFT_OK) << RAFT_LastError();
   EXPECT_EQ(read(), RAFT_ERR_BUSY);
   EXPECT_STREQ(RAFT_LastError(), "65536 reads are due already");
