@@ -34,9 +34,9 @@ export function titled(title: string): string {
   return `${title} (skipped: ${skipReason})`;
 }
 
-/** Builds a Go program of test/interop, unless that is done. Test files that run side by side may do so at once. */
-export function buildGo(name: string): string {
-  const source = join(root, 'test', 'interop', name);
+/** Builds a Go program, of test/interop where nothing else is said, unless that is done. Test files that run side by side
+ * may do so at once. */
+export function buildGo(name: string, source = join(root, 'test', 'interop', name)): string {
   const binary = join(binaries, name);
   const changedAt = Math.max(...readdirSync(source).map((file) => statSync(join(source, file)).mtimeMs));
   if (existsSync(binary) && statSync(binary).mtimeMs > changedAt) return binary;
