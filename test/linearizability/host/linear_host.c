@@ -7,8 +7,8 @@
  *   TAG get KEY          behind a read barrier: TAG ok VALUE, or TAG no CODE
  *   TAG local KEY        what this node happens to hold, which may be old: TAG ok VALUE
  *
- * In between come "role NAME" lines. It says "ready" when its server has been started, and ends with its input.
- * KEY is below REGISTERS; a register that was never written is 0.
+ * In between come "role NAME" lines. It says "ready" when its server has been started, and ends with its
+ * input. KEY is below REGISTERS; a register that was never written is 0.
  */
 #include <inttypes.h>
 #include <polyraft.h>

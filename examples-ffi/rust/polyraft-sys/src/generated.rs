@@ -478,6 +478,7 @@ extern "C" {
     pub fn RAFT_ProposeBatch(handle: RAFT_Handle, proposals: *const RAFT_Buffer, count: usize, timeout_ms: c_int, completion: RAFT_Completion, users: *const *mut c_void, accepted: *mut usize) -> c_int;
     pub fn RAFT_ProposeWait(handle: RAFT_Handle, data: *const c_void, size: usize, timeout_ms: c_int, index: *mut u64, term: *mut u64) -> c_int;
     pub fn RAFT_ReadIndex(handle: RAFT_Handle, kind: c_int, timeout_ms: c_int, index: *mut u64) -> c_int;
+    pub fn RAFT_ReadIndexAsync(handle: RAFT_Handle, kind: c_int, timeout_ms: c_int, completion: RAFT_Completion, user: *mut c_void) -> c_int;
     pub fn RAFT_ChangeMember(handle: RAFT_Handle, change: c_int, id: u64, url: *const c_char, timeout_ms: c_int, index: *mut u64) -> c_int;
     pub fn RAFT_ChangeMembers(handle: RAFT_Handle, changes: *const RAFT_MemberChange, count: usize, timeout_ms: c_int, index: *mut u64) -> c_int;
     pub fn RAFT_TransferLeadership(handle: RAFT_Handle, id: u64, timeout_ms: c_int) -> c_int;
