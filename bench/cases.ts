@@ -1,20 +1,80 @@
-import type { Workload } from './subject.ts';
+/** What is measured of every subject: sessions with fresh clusters, and in each the workloads one after the other. */
+import type { ConfigChanges } from './subject.ts';
 
 export interface Case {
   readonly id: string;
-  readonly nodes: number;
-  readonly workload: Workload;
+  readonly bytes: number;
+  readonly window: number;
+  readonly proposers: number;
+  /** Of the time that there is, how much a run of this case has. */
+  readonly weight: number;
 }
 
-/** `size` scales the counts: 1 in full. */
-export function cases(size: number): Case[] {
-  const count = (full: number): number => Math.max(200, Math.round(full * size));
-  return [
-    { id: '1-node-one-by-one', nodes: 1, workload: { count: count(5_000), bytes: 512, window: 1 } },
-    { id: '3-nodes-one-by-one', nodes: 3, workload: { count: count(5_000), bytes: 512, window: 1 } },
-    { id: '1-node-deep', nodes: 1, workload: { count: count(400_000), bytes: 512, window: 4096 } },
-    { id: '3-nodes-window-64', nodes: 3, workload: { count: count(100_000), bytes: 512, window: 64 } },
-    { id: '3-nodes-deep', nodes: 3, workload: { count: count(400_000), bytes: 512, window: 4096 } },
-    { id: '3-nodes-large', nodes: 3, workload: { count: count(5_000), bytes: 65_536, window: 64 } },
-  ];
+export interface Session {
+  readonly nodes: number;
+  readonly bytes: number;
+  readonly config: ConfigChanges;
+  readonly cases: readonly Case[];
+}
+
+const BYTES = [128, 512, 4096, 65_536];
+const WINDOWS = [1, 16, 256, 4096, Infinity];
+const PROPOSERS = [1, 8];
+/** A window that is larger is a whole run already. */
+const WINDOW_BYTES_MAX = 64 * 1024 * 1024;
+const TARGET_WEIGHT = 6;
+
+export function caseId(nodes: number, bytes: number, window: number, proposers: number): string {
+  const open = Number.isFinite(window) ? `window-${window}` : 'unbounded';
+  return `${nodes}-node${nodes === 1 ? '' : 's'}-${bytes}-${open}${proposers === 1 ? '' : `-${proposers}-proposers`}`;
+}
+
+/** The cases that the numbered targets compare. */
+export const TARGET_CASES = {
+  oneNodeSingle: caseId(1, 512, 1, 1),
+  threeNodesSingle: caseId(3, 512, 1, 1),
+  oneNodeDeep: caseId(1, 512, 4096, 1),
+  threeNodesDeep: caseId(3, 512, 4096, 1),
+} as const;
+
+function isTarget(id: string): boolean {
+  return Object.values<string>(TARGET_CASES).includes(id);
+}
+
+/** A log that outlasts the window, so that no follower that is a little behind needs a snapshot; bounded in bytes. */
+export function configFor(bytes: number): ConfigChanges {
+  const fitting = (total: number, min: number, max: number): number =>
+    Math.max(min, Math.min(max, Math.floor(total / bytes)));
+  return {
+    snap_count: fitting(64 * 1024 * 1024, 1_000, 10_000),
+    snapshot_entries: fitting(128 * 1024 * 1024, 2_048, 100_000),
+  };
+}
+
+function casesOf(nodes: number, bytes: number): Case[] {
+  return WINDOWS.flatMap((window) =>
+    PROPOSERS.flatMap((proposers) => {
+      const id = caseId(nodes, bytes, window, proposers);
+      const isSmaller = window === 1 && proposers > 1;
+      const isLarger = Number.isFinite(window) && window * bytes > WINDOW_BYTES_MAX;
+      if (isSmaller || isLarger) return [];
+      return [{ id, bytes, window, proposers, weight: isTarget(id) ? TARGET_WEIGHT : 1 }];
+    }),
+  );
+}
+
+/** Quick: those that the targets need, and the largest entries. */
+export function sessions(isQuick: boolean): Session[] {
+  return BYTES.flatMap((bytes) =>
+    [1, 3].map((nodes) => {
+      const all = casesOf(nodes, bytes);
+      const isLarge = (id: string): boolean => id === caseId(3, 65_536, 256, 1);
+      return {
+        nodes,
+        bytes,
+        config: configFor(bytes),
+        cases: isQuick ? all.filter(({ id }) => isTarget(id) || isLarge(id)) : all,
+      };
+    }),
+  ).filter(({ cases }) => cases.length > 0);
 }

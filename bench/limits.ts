@@ -44,13 +44,13 @@ function nearest(limits: readonly Limit[], kind: Limit['limit'], bytes: number):
  */
 export function fractionOfLimit(
   limits: readonly Limit[],
-  { workload, nodes, p50Us, commitsPerSecond }: Measurement,
+  { window, bytes, nodes, p50Us, commitsPerSecond }: Measurement,
 ): number {
-  if (workload.window === 1) {
-    const sync = nearest(limits, 'sync', workload.bytes).p50Us;
-    const trip = nodes === 1 ? 0 : nearest(limits, 'loopback', workload.bytes).p50Us;
+  if (window === 1) {
+    const sync = nearest(limits, 'sync', bytes).p50Us;
+    const trip = nodes === 1 ? 0 : nearest(limits, 'loopback', bytes).p50Us;
     return (sync + trip) / p50Us;
   }
   const bytesPerSecond = nearest(limits, 'sync', FULL_BATCH_BYTES).perSecond * FULL_BATCH_BYTES;
-  return commitsPerSecond / (bytesPerSecond / workload.bytes / nodes);
+  return commitsPerSecond / (bytesPerSecond / bytes / nodes);
 }

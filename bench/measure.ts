@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Case } from './cases.ts';
+import type { Case, Session } from './cases.ts';
+import { median } from './statistics.ts';
 import type { Latencies, Subject, SubjectCluster, Workload } from './subject.ts';
 
 export interface Round {
@@ -11,6 +12,10 @@ export interface Round {
   readonly maxUs: number;
   /** Of all nodes, for a million commits. */
   readonly processorSecondsPerMillion: number;
+  /** Bytes of the leader's log that one sync made durable; null where a subject does not tell. */
+  readonly syncedBytes: number | null;
+  /** 99 of 100 delays of the leader's event loop are below; null where a subject does not tell. */
+  readonly loopDelayP99Us: number | null;
 }
 
 /** Of each figure the median of the rounds. */
@@ -18,11 +23,17 @@ export interface Measurement extends Round {
   readonly subject: string;
   readonly case: string;
   readonly nodes: number;
-  /** Its count is what a round really had. */
-  readonly workload: Workload;
+  readonly bytes: number;
+  /** Null: all entries of a run may be open. */
+  readonly window: number | null;
+  readonly proposers: number;
+  /** Entries of a round. */
+  readonly count: number;
   readonly rounds: readonly Round[];
-  /** Of the node that had most. */
+  /** In this case, of the node that had most. */
   readonly peakMemoryMib: number;
+  /** Candidates and leaders after the first leader; each was spurious. */
+  readonly elections: number;
 }
 
 export interface Failure {
@@ -36,22 +47,20 @@ export interface CaseResult {
   readonly failures: readonly Failure[];
 }
 
-export interface Plan {
-  readonly rounds: number;
-  /** A round has so many entries that it takes about this long, but never more than the case asks for. */
-  readonly secondsPerRound: number;
+const COUNT_MIN = 64;
+const PROBE_COUNT = 200;
+/** A run writes no more than this on each node, so that disks do not fill up. */
+const RUN_BYTES_MAX = 256 * 1024 * 1024;
+const LARGE_RUN_BYTES_MAX = 48 * 1024 * 1024;
+const LARGE_BYTES = 32_768;
+
+function medianOf(rounds: readonly Round[], key: keyof Round): number | null {
+  const values = rounds.map((round) => round[key]).filter((value) => value !== null);
+  return values.length === 0 ? null : median(values);
 }
 
-const COUNT_MIN = 200;
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >>> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function medians(rounds: readonly Round[]): Round {
-  const of = (key: keyof Round): number => median(rounds.map((round) => round[key]));
+export function medians(rounds: readonly Round[]): Round {
+  const of = (key: keyof Round): number => medianOf(rounds, key) ?? 0;
   return {
     commitsPerSecond: of('commitsPerSecond'),
     p50Us: of('p50Us'),
@@ -59,6 +68,8 @@ function medians(rounds: readonly Round[]): Round {
     p99Us: of('p99Us'),
     maxUs: of('maxUs'),
     processorSecondsPerMillion: of('processorSecondsPerMillion'),
+    syncedBytes: medianOf(rounds, 'syncedBytes'),
+    loopDelayP99Us: medianOf(rounds, 'loopDelayP99Us'),
   };
 }
 
@@ -66,24 +77,34 @@ function rate({ count, seconds }: Latencies): number {
   return count / seconds;
 }
 
-/** One subject in one case: its cluster stands idle while the others have their turn. */
+/** Entries for a run of that length at that rate, within what a run may write. */
+export function countFor(perSecond: number, seconds: number, bytes: number): number {
+  const most = Math.floor((bytes >= LARGE_BYTES ? LARGE_RUN_BYTES_MAX : RUN_BYTES_MAX) / bytes);
+  return Math.min(most, Math.max(COUNT_MIN, Math.round(perSecond * seconds)));
+}
+
+/** One subject in one session: its cluster stands idle while the others have their turn. */
 class Contestant {
   readonly subject: Subject;
   failure: string | null = null;
-  private readonly case: Case;
+  private readonly session: Session;
   private readonly directory: string;
   private cluster: SubjectCluster | null = null;
-  private workload: Workload;
-  private readonly rounds: Round[] = [];
+  private workload: Workload = { count: COUNT_MIN, bytes: 0, window: 1 };
+  private rounds: Round[] = [];
+  private electionsBefore = 0;
 
-  constructor(subject: Subject, one: Case, parent: string) {
+  constructor(subject: Subject, session: Session, parent: string) {
     this.subject = subject;
-    this.case = one;
-    this.workload = one.workload;
+    this.session = session;
     this.directory = mkdtempSync(join(parent, 'run-'));
   }
 
-  /** A subject that fails is out of this case; the others go on. */
+  takes({ proposers }: Case): boolean {
+    return proposers <= (this.subject.proposersMax ?? Infinity);
+  }
+
+  /** A subject that fails is out of this session; the others go on. */
   async attempt(step: () => Promise<void>): Promise<void> {
     if (this.failure !== null) return;
     try {
@@ -95,26 +116,30 @@ class Contestant {
   }
 
   async start(): Promise<void> {
-    this.cluster = await this.subject.start(this.case.nodes, this.directory);
+    this.cluster = await this.subject.start(this.session.nodes, this.directory, this.session.config);
   }
 
   /** A short run finds out how many entries a round shall have, a second one that long warms up. */
-  async warmUp({ secondsPerRound }: Plan): Promise<void> {
-    const { workload } = this.case;
-    const probe = await this.cluster!.run({
-      ...workload,
-      count: Math.max(COUNT_MIN, Math.ceil(workload.count / 20)),
-    });
-    const count = Math.round(rate(probe) * secondsPerRound);
-    this.workload = { ...workload, count: Math.min(workload.count, Math.max(COUNT_MIN, count)) };
-    await this.cluster!.run({ ...this.workload, count: Math.ceil(this.workload.count / 2) });
+  async warmUp({ bytes, window, proposers }: Case, seconds: number): Promise<void> {
+    const cluster = this.cluster!;
+    this.rounds = [];
+    this.electionsBefore = cluster.elections;
+    cluster.resetPeakMemory();
+    // Most libraries know best how many shall propose; where the case says many, it is many.
+    const shared = { bytes, window, ...(proposers === 1 ? {} : { proposers }) };
+    const probe = await cluster.run({ ...shared, count: PROBE_COUNT });
+    const second = await cluster.run({ ...shared, count: countFor(rate(probe), seconds / 2, bytes) });
+    this.workload = { ...shared, count: countFor(rate(second), seconds, bytes) };
   }
 
   async round(): Promise<void> {
     const cluster = this.cluster!;
+    const statusBefore = await cluster.status();
     const before = cluster.usage().processorSeconds;
     const latencies = await cluster.run(this.workload);
     const used = cluster.usage().processorSeconds - before;
+    const status = await cluster.status();
+    const syncs = status === null ? 0 : status.wal.syncs - statusBefore!.wal.syncs;
     const { p50Us, p90Us, p99Us, maxUs } = latencies;
     this.rounds.push({
       commitsPerSecond: rate(latencies),
@@ -123,18 +148,25 @@ class Contestant {
       p99Us,
       maxUs,
       processorSecondsPerMillion: (used / latencies.count) * 1e6,
+      syncedBytes: syncs === 0 ? null : (status!.wal.written_bytes - statusBefore!.wal.written_bytes) / syncs,
+      loopDelayP99Us: status?.loop_delay?.p99_us ?? null,
     });
   }
 
-  measurement(): Measurement {
+  measurement({ id, bytes, window, proposers }: Case): Measurement {
+    const cluster = this.cluster!;
     return {
       subject: this.subject.name,
-      case: this.case.id,
-      nodes: this.case.nodes,
-      workload: this.workload,
-      rounds: this.rounds,
+      case: id,
+      nodes: this.session.nodes,
+      bytes,
+      window: Number.isFinite(window) ? window : null,
+      proposers,
+      count: this.workload.count,
       ...medians(this.rounds),
-      peakMemoryMib: this.cluster!.usage().peakMemoryMib,
+      peakMemoryMib: cluster.usage().peakMemoryMib,
+      elections: cluster.elections - this.electionsBefore,
+      rounds: this.rounds,
     };
   }
 
@@ -146,36 +178,53 @@ class Contestant {
   }
 }
 
-/**
- * All subjects in one case: fresh clusters, a warm-up, then rounds in which each subject has one run. Every round begins
- * with another subject, so that no one always follows the same one.
- */
-export async function measureCase(
-  subjects: readonly Subject[],
+async function measureCase(
+  contestants: readonly Contestant[],
   one: Case,
-  plan: Plan,
-  parent: string,
+  rounds: number,
+  seconds: number,
 ): Promise<CaseResult> {
-  const contestants = subjects.map((subject) => new Contestant(subject, one, parent));
+  const taking = contestants.filter((each) => each.takes(one));
+  const counted = Math.max(1, taking.length);
+  for (const each of taking) await each.attempt(() => each.warmUp(one, seconds));
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < taking.length; turn++) {
+      const each = taking[(round + turn) % counted]!;
+      await each.attempt(() => each.round());
+    }
+  }
+  return {
+    measurements: taking.filter(({ failure }) => failure === null).map((each) => each.measurement(one)),
+    failures: taking.flatMap(({ subject, failure }) =>
+      failure === null ? [] : [{ subject: subject.name, case: one.id, why: failure }],
+    ),
+  };
+}
+
+/**
+ * All subjects in one session: fresh clusters, and in each case a warm-up, then rounds in which each subject has one run.
+ * Every round begins with another subject, so that no one always follows the same one.
+ */
+export async function measureSession(
+  subjects: readonly Subject[],
+  session: Session,
+  rounds: number,
+  secondsPerWeight: number,
+  parent: string,
+  onCase: (one: Case, result: CaseResult) => void,
+): Promise<CaseResult> {
+  const contestants = subjects.map((subject) => new Contestant(subject, session, parent));
+  const measurements: Measurement[] = [];
+  const failures: Failure[] = [];
   try {
-    for (const each of contestants) {
-      await each.attempt(() => each.start());
-      await each.attempt(() => each.warmUp(plan));
+    await Promise.all(contestants.map((each) => each.attempt(() => each.start())));
+    for (const one of session.cases) {
+      const result = await measureCase(contestants, one, rounds, secondsPerWeight * one.weight);
+      measurements.push(...result.measurements);
+      failures.push(...result.failures);
+      onCase(one, result);
     }
-    for (let round = 0; round < plan.rounds; round++) {
-      for (let turn = 0; turn < contestants.length; turn++) {
-        const each = contestants[(round + turn) % contestants.length]!;
-        await each.attempt(() => each.round());
-      }
-    }
-    return {
-      measurements: contestants
-        .filter(({ failure }) => failure === null)
-        .map((contestant) => contestant.measurement()),
-      failures: contestants.flatMap(({ subject, failure }) =>
-        failure === null ? [] : [{ subject: subject.name, case: one.id, why: failure }],
-      ),
-    };
+    return { measurements, failures };
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.end()));
   }

@@ -2,6 +2,7 @@
 import { textTable } from '../scripts/tools/text-table.ts';
 import { fractionOfLimit, type Limit } from './limits.ts';
 import type { Failure, Measurement } from './measure.ts';
+import type { ScenarioFigure } from './scenarios.ts';
 import type { Absence } from './subjects/peers.ts';
 import type { Target } from './targets.ts';
 
@@ -17,6 +18,7 @@ const HEADING = [
   'subject',
   'bytes',
   'window',
+  'proposers',
   'commits/s',
   'p50 us',
   'p90 us',
@@ -25,14 +27,17 @@ const HEADING = [
   'cpu s/million',
   'peak MiB',
   'of limit',
+  'elections',
+  'loop p99 us',
 ];
 
 function measuredRow(limits: readonly Limit[], measurement: Measurement): string[] {
   return [
     measurement.case,
     measurement.subject,
-    String(measurement.workload.bytes),
-    String(measurement.workload.window),
+    String(measurement.bytes),
+    measurement.window === null ? 'all' : String(measurement.window),
+    String(measurement.proposers),
     measurement.commitsPerSecond.toFixed(0),
     measurement.p50Us.toFixed(0),
     measurement.p90Us.toFixed(0),
@@ -41,6 +46,8 @@ function measuredRow(limits: readonly Limit[], measurement: Measurement): string
     measurement.processorSecondsPerMillion.toFixed(1),
     measurement.peakMemoryMib.toFixed(0),
     limits.length === 0 ? '' : fractionOfLimit(limits, measurement).toFixed(2),
+    String(measurement.elections),
+    measurement.loopDelayP99Us === null ? '' : measurement.loopDelayP99Us.toFixed(0),
   ];
 }
 
@@ -51,6 +58,21 @@ export function resultTable({ limits, measurements, failures, absent }: Figures)
     ...failures.map(({ case: name, subject, why }) => `${name}  ${subject}  failed: ${why.split('\n')[0]!}`),
     ...absent.map(({ subject, why }) => `every case  ${subject}  left out: ${why}`),
   ].join('\n');
+}
+
+export function scenarioTable(figures: readonly ScenarioFigure[]): string {
+  return textTable([
+    ['scenario', 'subject', 'figure', 'unit', 'median', 'min', 'max'],
+    ...figures.map(({ scenario, subject, figure, unit, median, rounds }) => [
+      scenario,
+      subject,
+      figure,
+      unit,
+      median.toFixed(1),
+      Math.min(...rounds).toFixed(1),
+      Math.max(...rounds).toFixed(1),
+    ]),
+  ]);
 }
 
 export function limitTable(limits: readonly Limit[]): string {

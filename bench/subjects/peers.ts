@@ -43,13 +43,18 @@ export function versions(): Record<string, string | null> {
   return Object.fromEntries(builtRows().map(({ name, version }) => [name, version]));
 }
 
+/** C-Raft takes entries on its loop's thread only. */
+function limitsOf(name: string): { readonly proposersMax?: number } {
+  return name === 'craft' ? { proposersMax: 1 } : {};
+}
+
 export function peers(): Peers {
   const rows = builtRows();
   return {
     subjects: rows
       .filter((row) => row.missing === null)
       .map(({ name, program, arguments: args }) =>
-        driven({ name, path: program, arguments: args, environment: {} }),
+        driven({ name, path: program, arguments: args, environment: {}, ...limitsOf(name) }),
       ),
     absent: rows.flatMap(({ name, missing }) => (missing === null ? [] : [{ subject: name, why: missing }])),
   };

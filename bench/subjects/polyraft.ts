@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Subject } from '../subject.ts';
-import { driven } from './driven.ts';
+import { driven, type Program } from './driven.ts';
 
 export type Runtime = 'embedded' | 'process';
 
@@ -14,11 +14,16 @@ export function runtimes(): Runtime[] {
   return hasEmbedded ? ['embedded', 'process'] : ['process'];
 }
 
-export function polyraft(runtime: Runtime): Subject {
-  return driven({
+export function program(runtime: Runtime): Program {
+  return {
     name: `polyraft ${runtime}`,
     path: hostProgram,
     arguments: [],
     environment: { POLYRAFT_RUNTIME: runtime },
-  });
+    hasStatus: true,
+  };
+}
+
+export function polyraft(runtime: Runtime): Subject {
+  return driven(program(runtime));
 }

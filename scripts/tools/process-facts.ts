@@ -1,5 +1,5 @@
 /** What /proc tells of a process and of its children. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** The kernel counts processor time in hundredths of a second (USER_HZ, the same on all of Linux). */
 const TICKS_PER_SECOND = 100;
@@ -41,11 +41,31 @@ export function processorSeconds(pid: number): number {
   return ticks / TICKS_PER_SECOND;
 }
 
-/** Most memory that the process and its children ever held, in MiB. */
-export function peakMemoryMib(pid: number): number {
+function memoryMib(pid: number, field: string): number {
   let kib = 0;
   for (const each of withChildren(pid)) {
-    kib += Number(/^VmHWM:\s+(\d+) kB$/m.exec(readOr(`/proc/${each}/status`, ''))?.[1] ?? 0);
+    const status = readOr(`/proc/${each}/status`, '');
+    kib += Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
   }
   return kib / 1024;
+}
+
+/** Most memory that the process and its children ever held, or since it was reset, in MiB. */
+export function peakMemoryMib(pid: number): number {
+  return memoryMib(pid, 'VmHWM');
+}
+
+/** Memory that the process and its children hold now, in MiB. */
+export function residentMemoryMib(pid: number): number {
+  return memoryMib(pid, 'VmRSS');
+}
+
+/** The peak of the process and its children begins anew; false where the kernel does not let us. */
+export function resetPeakMemory(pid: number): boolean {
+  try {
+    for (const each of withChildren(pid)) writeFileSync(`/proc/${each}/clear_refs`, '5');
+    return true;
+  } catch {
+    return false;
+  }
 }
