@@ -8,6 +8,7 @@ export interface Case {
   readonly proposers: number;
   /** Of the time that there is, how much a run of this case has. */
   readonly weight: number;
+  readonly isTarget: boolean;
 }
 
 export interface Session {
@@ -17,7 +18,8 @@ export interface Session {
   readonly cases: readonly Case[];
 }
 
-const BYTES = [128, 512, 4096, 65_536];
+/** What the targets compare comes first: it is never left out. */
+const BYTES = [512, 128, 4096, 65_536];
 const WINDOWS = [1, 16, 256, 4096, Infinity];
 const PROPOSERS = [1, 8];
 /** A window that is larger is a whole run already. */
@@ -51,30 +53,30 @@ export function configFor(bytes: number): ConfigChanges {
   };
 }
 
+export function caseOf(nodes: number, bytes: number, window: number, proposers: number): Case {
+  const id = caseId(nodes, bytes, window, proposers);
+  const target = isTarget(id);
+  return { id, bytes, window, proposers, weight: target ? TARGET_WEIGHT : 1, isTarget: target };
+}
+
 function casesOf(nodes: number, bytes: number): Case[] {
   return WINDOWS.flatMap((window) =>
     PROPOSERS.flatMap((proposers) => {
-      const id = caseId(nodes, bytes, window, proposers);
       const isSmaller = window === 1 && proposers > 1;
       const isLarger = Number.isFinite(window) && window * bytes > WINDOW_BYTES_MAX;
-      if (isSmaller || isLarger) return [];
-      return [{ id, bytes, window, proposers, weight: isTarget(id) ? TARGET_WEIGHT : 1 }];
+      return isSmaller || isLarger ? [] : [caseOf(nodes, bytes, window, proposers)];
     }),
   );
 }
 
-/** Quick: those that the targets need, and the largest entries. */
+/** Quick: those that the targets need, futures in flight as programs have them, and the largest entries. */
 export function sessions(isQuick: boolean): Session[] {
+  const others = [caseId(3, 512, 256, 1), caseId(3, 65_536, 256, 1)];
   return BYTES.flatMap((bytes) =>
     [1, 3].map((nodes) => {
       const all = casesOf(nodes, bytes);
-      const isLarge = (id: string): boolean => id === caseId(3, 65_536, 256, 1);
-      return {
-        nodes,
-        bytes,
-        config: configFor(bytes),
-        cases: isQuick ? all.filter(({ id }) => isTarget(id) || isLarge(id)) : all,
-      };
+      const cases = isQuick ? all.filter((one) => one.isTarget || others.includes(one.id)) : all;
+      return { nodes, bytes, config: configFor(bytes), cases };
     }),
   ).filter(({ cases }) => cases.length > 0);
 }

@@ -11,17 +11,21 @@
  * sync DIRECTORY BYTES COUNT: what the disk does by itself: BYTES written into a zero-filled file and synced;
  * JSON.
  *
- * state BYTES: how large snapshots are from now on; save: takes one; status: RAFT_GetStatus; applied: entries
- * that the state machine was given so far.
+ * state BYTES: how large snapshots are from now on; save: takes one; status: RAFT_GetStatus; metrics:
+ * RAFT_GetMetrics in one line, with tabs between its lines; applied: entries that the state machine was given
+ * so far.
+ *
+ * With BENCH_INTERFACE=easyraft in the environment the server is made and proposed to by the functions of
+ * easyraft.h, first generation.
  *
  * "role NAME" and "restored BYTES" lines come in between. Latency is from before the call to the entry's
  * apply callback, so it holds everything that a program waits for. The processor time and the memory are read
  * by the caller from /proc.
  */
+#include <easyraft.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <polyraft.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,6 +37,8 @@
 enum { RUN_TIMEOUT_S = 120, PROPOSERS_MAX = 64, STATUS_BYTES = 1 << 16 };
 
 static RAFT_Handle raft;
+/* Not NULL when it goes through easyraft.h; then it is the same server as `raft`. */
+static void* easyraft;
 static atomic_ullong applied;
 
 /* A proposer has every PROPOSERS-th entry of a run, and its share of the window. */
@@ -84,9 +90,11 @@ static int on_apply(void* context, uint64_t index, uint64_t term, const void* da
   run.times[id[1]] = now_ns() - run.times[id[1]];
   struct proposer* const proposer = &run.proposers[id[1] % run.proposers_count];
   if (atomic_fetch_add(&proposer->done, 1) + 1 == atomic_load(&proposer->wake_at)) {
+    /* Whoever holds the mutex has not looked at `done` yet, or sleeps when it is free. The signal comes
+     * after it, so that the woken thread does not have to wait for it at once. */
     pthread_mutex_lock(&proposer->mutex);
-    pthread_cond_signal(&proposer->wake);
     pthread_mutex_unlock(&proposer->mutex);
+    pthread_cond_signal(&proposer->wake);
   }
   return 0;
 }
@@ -123,15 +131,31 @@ static void on_state_change(void* context, int state) {
   printf("role %s\n", names[state]);
 }
 
-static void start(const char* path) {
-  static char config[1 << 16];
-  FILE* const file = fopen(path, "re");
-  if (file == NULL) {
-    printf("error %s: %s\n", path, strerror(errno));
-    return;
-  }
-  config[fread(config, 1, sizeof config - 1, file)] = '\0';
-  fclose(file);
+static int on_commit(void* context, void* data, uint64_t size) {
+  return on_apply(context, 0, 0, data, size);
+}
+
+static int on_get_snapshot(void* context, void** data, uint64_t* size) {
+  return on_take_snapshot(context, 0, data, size);
+}
+
+static int on_recover(void* context, void* data, uint64_t size) {
+  return on_restore(context, 0, 0, data, size);
+}
+
+static int start_easyraft(const char* config) {
+  struct Context context = {.getSnapshot = on_get_snapshot,
+                            .freeSnapshot = on_free,
+                            .onStateChange = on_state_change,
+                            .recoverFromSnapshot = on_recover,
+                            .onCommit = on_commit};
+  RAFT_SetContext(&context);
+  easyraft = RAFT_NewRaftServer(NULL, config);
+  raft = (RAFT_Handle)(uintptr_t)easyraft;
+  return easyraft != NULL;
+}
+
+static int start_polyraft(const char* config) {
   const struct RAFT_Options options = {
       .struct_size = sizeof options,
       .config = config,
@@ -142,7 +166,21 @@ static void start(const char* path) {
                     .take_snapshot = on_take_snapshot,
                     .state_change = on_state_change},
   };
-  if (RAFT_NewRaftServerWith(&options, &raft) == RAFT_OK)
+  return RAFT_NewRaftServerWith(&options, &raft) == RAFT_OK;
+}
+
+static void start(const char* path) {
+  static char config[1 << 16];
+  FILE* const file = fopen(path, "re");
+  if (file == NULL) {
+    printf("error %s: %s\n", path, strerror(errno));
+    return;
+  }
+  config[fread(config, 1, sizeof config - 1, file)] = '\0';
+  fclose(file);
+  const char* const interface = getenv("BENCH_INTERFACE");
+  const int is_easyraft = interface != NULL && strcmp(interface, "easyraft") == 0;
+  if (is_easyraft ? start_easyraft(config) : start_polyraft(config))
     printf("ready\n");
   else
     printf("error %s\n", RAFT_LastError());
@@ -171,6 +209,11 @@ static void keep_rate(uint64_t number) {
   if (due > now_ns() + 1000000) clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
+static int propose(void* data) {
+  return easyraft != NULL ? RAFT_Propose(easyraft, data, (int)run.bytes)
+                          : RAFT_ProposeAsync(raft, data, run.bytes, -1, NULL, NULL);
+}
+
 static void* propose_share(void* argument) {
   struct proposer* const self = argument;
   uint64_t known_done = 0;
@@ -186,7 +229,7 @@ static void* propose_share(void* argument) {
     keep_rate(id[1]);
     memcpy(self->data, id, sizeof id);
     run.times[id[1]] = now_ns();
-    if (RAFT_ProposeAsync(raft, self->data, run.bytes, -1, NULL, NULL) != RAFT_OK) {
+    if (propose(self->data) != RAFT_OK) {
       fprintf(stderr, "a proposal: %s\n", RAFT_LastError());
       return NULL;
     }
@@ -207,8 +250,6 @@ static int open_proposers(uint64_t window) {
     atomic_store(&proposer->wake_at, 0);
     proposer->data = calloc(1, run.bytes);
     if (proposer->data == NULL) return 0;
-    pthread_mutex_init(&proposer->mutex, NULL);
-    pthread_cond_init(&proposer->wake, NULL);
   }
   return 1;
 }
@@ -364,11 +405,27 @@ static void measure_sync(const char* directory, uint64_t bytes, uint64_t count) 
   free(data);
 }
 
+static void tell_metrics(void) {
+  static char text[STATUS_BYTES];
+  if (RAFT_GetMetrics(raft, text, sizeof text) != RAFT_OK) {
+    printf("error %s\n", RAFT_LastError());
+    return;
+  }
+  for (char* at = text; *at != '\0'; at++)
+    if (*at == '\n') *at = '\t';
+  printf("%s\n", text);
+}
+
 int main(void) {
   char line[4096];
   char word[4096];
   uint64_t n[5];
   setvbuf(stdout, NULL, _IOLBF, 0);
+  /* Once for all runs: the signal of one may come when the next has begun. */
+  for (int i = 0; i < PROPOSERS_MAX; i++) {
+    pthread_mutex_init(&run.proposers[i].mutex, NULL);
+    pthread_cond_init(&run.proposers[i].wake, NULL);
+  }
   while (fgets(line, sizeof line, stdin) != NULL) {
     memset(n, 0, sizeof n);
     if (sscanf(line, "start %4095s", word) == 1)
@@ -387,6 +444,8 @@ int main(void) {
       save_snapshot();
     else if (strncmp(line, "status", 6) == 0)
       tell_status();
+    else if (strncmp(line, "metrics", 7) == 0)
+      tell_metrics();
     else if (strncmp(line, "applied", 7) == 0)
       printf("%llu\n", atomic_load(&applied));
     else

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Plan } from './budget.ts';
 import type { Case, Session } from './cases.ts';
-import { median } from './statistics.ts';
+import { withDeadline } from './deadline.ts';
+import { differenceOf, median, quantileOf, sumOf, type Histogram } from './statistics.ts';
 import type { Latencies, Subject, SubjectCluster, Workload } from './subject.ts';
 
 export interface Round {
@@ -14,13 +16,13 @@ export interface Round {
   readonly processorSecondsPerMillion: number;
   /** Bytes of the leader's log that one sync made durable; null where a subject does not tell. */
   readonly syncedBytes: number | null;
-  /** 99 of 100 delays of the leader's event loop are below; null where a subject does not tell. */
-  readonly loopDelayP99Us: number | null;
 }
 
 /** Of each figure the median of the rounds. */
 export interface Measurement extends Round {
   readonly subject: string;
+  /** As Subject.interface; null for another library. */
+  readonly interface: 'polyraft' | 'easyraft' | 'libraft' | null;
   readonly case: string;
   readonly nodes: number;
   readonly bytes: number;
@@ -34,8 +36,11 @@ export interface Measurement extends Round {
   readonly peakMemoryMib: number;
   /** Candidates and leaders after the first leader; each was spurious. */
   readonly elections: number;
+  /** 99 of 100 delays of the leader's event loop in all rounds are below; null where a subject does not tell. */
+  readonly loopDelayP99Us: number | null;
 }
 
+/** What was to be measured and was not, and why. */
 export interface Failure {
   readonly subject: string;
   readonly case: string;
@@ -48,11 +53,18 @@ export interface CaseResult {
 }
 
 const COUNT_MIN = 64;
-const PROBE_COUNT = 200;
+/** One after the other, entries may take milliseconds each. */
+const PROBE_COUNT_SINGLE = 64;
+const PROBE_COUNT = 256;
 /** A run writes no more than this on each node, so that disks do not fill up. */
 const RUN_BYTES_MAX = 256 * 1024 * 1024;
 const LARGE_RUN_BYTES_MAX = 48 * 1024 * 1024;
 const LARGE_BYTES = 32_768;
+/** A step that takes so many times what was planned, and at least this long, is given up. */
+const LATE_TIMES = 8;
+const LATE_MS_MIN = 20_000;
+/** A subject that fails has a new cluster for the next case, but not for ever. */
+const FAILURES_MAX = 2;
 
 function medianOf(rounds: readonly Round[], key: keyof Round): number | null {
   const values = rounds.map((round) => round[key]).filter((value) => value !== null);
@@ -69,7 +81,6 @@ export function medians(rounds: readonly Round[]): Round {
     maxUs: of('maxUs'),
     processorSecondsPerMillion: of('processorSecondsPerMillion'),
     syncedBytes: medianOf(rounds, 'syncedBytes'),
-    loopDelayP99Us: medianOf(rounds, 'loopDelayP99Us'),
   };
 }
 
@@ -86,60 +97,86 @@ export function countFor(perSecond: number, seconds: number, bytes: number): num
 /** One subject in one session: its cluster stands idle while the others have their turn. */
 class Contestant {
   readonly subject: Subject;
+  /** Of the case that is measured now. */
   failure: string | null = null;
+  private failures = 0;
   private readonly session: Session;
-  private readonly directory: string;
+  private readonly parent: string;
+  private directory: string | null = null;
   private cluster: SubjectCluster | null = null;
   private workload: Workload = { count: COUNT_MIN, bytes: 0, window: 1 };
   private rounds: Round[] = [];
+  private loopDelay: Histogram | null = null;
   private electionsBefore = 0;
 
   constructor(subject: Subject, session: Session, parent: string) {
     this.subject = subject;
     this.session = session;
-    this.directory = mkdtempSync(join(parent, 'run-'));
+    this.parent = parent;
   }
 
-  takes({ proposers }: Case): boolean {
-    return proposers <= (this.subject.proposersMax ?? Infinity);
+  takes(one: Case): boolean {
+    return this.subject.takes?.(one, this.session.nodes) ?? true;
   }
 
-  /** A subject that fails is out of this session; the others go on. */
-  async attempt(step: () => Promise<void>): Promise<void> {
+  /** A subject that fails or hangs is out of this case; the others go on. */
+  async attempt(step: () => Promise<void>, seconds: number, what: string): Promise<void> {
     if (this.failure !== null) return;
     try {
-      await step();
+      const lateMs = Math.max(LATE_MS_MIN, LATE_TIMES * seconds * 1000);
+      await withDeadline(step(), lateMs, what, () => {
+        this.cluster?.kill();
+      });
     } catch (error) {
       this.failure = error instanceof Error ? error.message : String(error);
+      this.failures++;
+      this.cluster?.kill();
       await this.end();
     }
   }
 
+  /** Starts the cluster, unless it runs already. It has its own limit in time. */
   async start(): Promise<void> {
-    this.cluster = await this.subject.start(this.session.nodes, this.directory, this.session.config);
+    if (this.cluster !== null || this.failures >= FAILURES_MAX) return;
+    this.failure = null;
+    this.directory = mkdtempSync(join(this.parent, 'run-'));
+    try {
+      this.cluster = await this.subject.start(this.session.nodes, this.directory, this.session.config);
+    } catch (error) {
+      this.failure = error instanceof Error ? error.message : String(error);
+      this.failures++;
+      await this.end();
+    }
   }
 
   /** A short run finds out how many entries a round shall have, a second one that long warms up. */
   async warmUp({ bytes, window, proposers }: Case, seconds: number): Promise<void> {
     const cluster = this.cluster!;
     this.rounds = [];
+    this.loopDelay = null;
     this.electionsBefore = cluster.elections;
     cluster.resetPeakMemory();
     // Most libraries know best how many shall propose; where the case says many, it is many.
     const shared = { bytes, window, ...(proposers === 1 ? {} : { proposers }) };
-    const probe = await cluster.run({ ...shared, count: PROBE_COUNT });
+    const count = window === 1 ? PROBE_COUNT_SINGLE : PROBE_COUNT;
+    const probe = await cluster.run({ ...shared, count });
     const second = await cluster.run({ ...shared, count: countFor(rate(probe), seconds / 2, bytes) });
     this.workload = { ...shared, count: countFor(rate(second), seconds, bytes) };
   }
 
   async round(): Promise<void> {
     const cluster = this.cluster!;
-    const statusBefore = await cluster.status();
+    const countedBefore = await cluster.counted();
     const before = cluster.usage().processorSeconds;
     const latencies = await cluster.run(this.workload);
     const used = cluster.usage().processorSeconds - before;
-    const status = await cluster.status();
-    const syncs = status === null ? 0 : status.wal.syncs - statusBefore!.wal.syncs;
+    const counted = await cluster.counted();
+    const syncs = counted === null ? 0 : counted.syncs - countedBefore!.syncs;
+    const delayBefore = countedBefore?.loopDelay ?? null;
+    if (delayBefore !== null && counted?.loopDelay) {
+      const delay = differenceOf(counted.loopDelay, delayBefore);
+      this.loopDelay = this.loopDelay === null ? delay : sumOf(this.loopDelay, delay);
+    }
     const { p50Us, p90Us, p99Us, maxUs } = latencies;
     this.rounds.push({
       commitsPerSecond: rate(latencies),
@@ -148,15 +185,16 @@ class Contestant {
       p99Us,
       maxUs,
       processorSecondsPerMillion: (used / latencies.count) * 1e6,
-      syncedBytes: syncs === 0 ? null : (status!.wal.written_bytes - statusBefore!.wal.written_bytes) / syncs,
-      loopDelayP99Us: status?.loop_delay?.p99_us ?? null,
+      syncedBytes: syncs === 0 ? null : (counted!.writtenBytes - countedBefore!.writtenBytes) / syncs,
     });
   }
 
   measurement({ id, bytes, window, proposers }: Case): Measurement {
     const cluster = this.cluster!;
+    const delay = this.loopDelay === null ? null : quantileOf(this.loopDelay, 0.99);
     return {
       subject: this.subject.name,
+      interface: this.subject.interface ?? null,
       case: id,
       nodes: this.session.nodes,
       bytes,
@@ -166,40 +204,49 @@ class Contestant {
       ...medians(this.rounds),
       peakMemoryMib: cluster.usage().peakMemoryMib,
       elections: cluster.elections - this.electionsBefore,
+      loopDelayP99Us: delay === null ? null : delay * 1e6,
       rounds: this.rounds,
     };
   }
 
   async end(): Promise<void> {
-    const cluster = this.cluster;
+    const { cluster, directory } = this;
     this.cluster = null;
+    this.directory = null;
     await cluster?.end();
-    rmSync(this.directory, { recursive: true, force: true });
+    if (directory !== null) rmSync(directory, { recursive: true, force: true });
   }
 }
 
 async function measureCase(
   contestants: readonly Contestant[],
   one: Case,
-  rounds: number,
-  seconds: number,
+  { rounds, seconds }: Plan,
 ): Promise<CaseResult> {
-  const taking = contestants.filter((each) => each.takes(one));
-  const counted = Math.max(1, taking.length);
-  for (const each of taking) await each.attempt(() => each.warmUp(one, seconds));
+  const counted = Math.max(1, contestants.length);
+  for (const each of contestants)
+    await each.attempt(() => each.warmUp(one, seconds), 2 * seconds, 'the warm-up');
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < taking.length; turn++) {
-      const each = taking[(round + turn) % counted]!;
-      await each.attempt(() => each.round());
+    for (let turn = 0; turn < contestants.length; turn++) {
+      const each = contestants[(round + turn) % counted]!;
+      await each.attempt(() => each.round(), seconds, `round ${round + 1}`);
     }
   }
   return {
-    measurements: taking.filter(({ failure }) => failure === null).map((each) => each.measurement(one)),
-    failures: taking.flatMap(({ subject, failure }) =>
+    measurements: contestants.filter(({ failure }) => failure === null).map((each) => each.measurement(one)),
+    failures: contestants.flatMap(({ subject, failure }) =>
       failure === null ? [] : [{ subject: subject.name, case: one.id, why: failure }],
     ),
   };
 }
+
+export interface SessionHooks {
+  /** Called before each case; null leaves it out for want of time. */
+  readonly plan: (one: Case) => Plan | null;
+  readonly onCase: (one: Case, result: CaseResult) => void;
+}
+
+const NO_TIME = 'left out: the time of this run was over';
 
 /**
  * All subjects in one session: fresh clusters, and in each case a warm-up, then rounds in which each subject has one run.
@@ -208,18 +255,24 @@ async function measureCase(
 export async function measureSession(
   subjects: readonly Subject[],
   session: Session,
-  rounds: number,
-  secondsPerWeight: number,
   parent: string,
-  onCase: (one: Case, result: CaseResult) => void,
+  { plan, onCase }: SessionHooks,
 ): Promise<CaseResult> {
   const contestants = subjects.map((subject) => new Contestant(subject, session, parent));
   const measurements: Measurement[] = [];
   const failures: Failure[] = [];
   try {
-    await Promise.all(contestants.map((each) => each.attempt(() => each.start())));
     for (const one of session.cases) {
-      const result = await measureCase(contestants, one, rounds, secondsPerWeight * one.weight);
+      const taking = contestants.filter((each) => each.takes(one));
+      await Promise.all(taking.map((each) => each.start()));
+      const planned = plan(one);
+      const result: CaseResult =
+        planned === null
+          ? {
+              measurements: [],
+              failures: taking.map(({ subject }) => ({ subject: subject.name, case: one.id, why: NO_TIME })),
+            }
+          : await measureCase(taking, one, planned);
       measurements.push(...result.measurements);
       failures.push(...result.failures);
       onCase(one, result);

@@ -1,190 +1,212 @@
-/**
- * The benchmark: npm run bench -- [--quick] [--json FILE] [--case ID] [--runtime embedded|process] [--no-peers]
- * [--no-scenarios]
- * [--count N --bytes B --window W --nodes 1|3]
- *
- * The last four measure one case of one's own instead of those of cases.ts.
- */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** The benchmark: npm run bench; bench/arguments.ts has the options. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { secondsPerWeight, weightOf, type Budget } from './budget.ts';
-import { configFor, sessions, type Session } from './cases.ts';
-import { describeMachine, type Machine } from './machine.ts';
-import { measureLimits } from './limits.ts';
-import { measureSession, type Failure, type Measurement } from './measure.ts';
-import { limitTable, resultTable, scenarioTable, targetLines } from './report.ts';
-import { measureScenarios, type ScenarioSize } from './scenarios.ts';
+import { join, resolve } from 'node:path';
+import { ArgumentError, readArguments, USAGE, type Arguments } from './arguments.ts';
+import { caseOf, configFor, sessions, type Session } from './cases.ts';
+import { measureDrift } from './drift.ts';
+import { batchSizes, measureLimits, type Limit } from './limits.ts';
+import { describeMachine } from './machine.ts';
+import type { Failure } from './measure.ts';
+import { recordProfile, type Profile } from './profile/record.ts';
+import { driftTable, limitTable, machineLine, profileTable, resultTable } from './report.ts';
+import { scenarioTable, targetLines } from './report.ts';
+import { readResult, RESULT_FORMAT, type BenchResult } from './result.ts';
+import { measureScenarios, type ScenarioResult } from './scenarios/all.ts';
+import { SCENARIO_NAMES } from './scenarios/names.ts';
+import { measureSessions } from './sessions.ts';
+import { settingsFor, type Settings } from './settings.ts';
 import type { Subject } from './subject.ts';
-import { limitsProgram, peers, versions, type Peers } from './subjects/peers.ts';
-import { hostProgram, polyraft, program, runtimes, type Runtime } from './subjects/polyraft.ts';
-import { targets } from './targets.ts';
+import { libraft } from './subjects/libraft.ts';
+import { builtRows, limitsProgram, peersOf, versionsOf, type Peers } from './subjects/peers.ts';
+import { bundle, easyraft, hostProgram, polyraft, program, runtimes } from './subjects/polyraft.ts';
+import type { Runtime } from './subjects/polyraft.ts';
+import { targetsOf } from './targets.ts';
+import { jsonText, writeDrift, writeReport } from './write-report.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    case: { type: 'string' },
-    runtime: { type: 'string' },
-    'no-peers': { type: 'boolean', default: false },
-    'no-scenarios': { type: 'boolean', default: false },
-    count: { type: 'string' },
-    bytes: { type: 'string' },
-    window: { type: 'string' },
-    nodes: { type: 'string' },
-  },
-});
-
-/** Rounds in which each subject has one run, medians are told; the time is for all sessions. */
-const BUDGET: Budget = options.quick
-  ? { rounds: 3, seconds: 110, secondsPerRunMax: 0.3 }
-  : { rounds: 5, seconds: 900, secondsPerRunMax: 0.5 };
-const MIB = 1024 * 1024;
-const SCENARIOS: ScenarioSize = options.quick
-  ? { rounds: 1, snapshotBytes: 32 * MIB, walBytes: 128 * MIB, entriesBehind: 50_000, readsPerRound: 5_000 }
-  : {
-      rounds: 5,
-      snapshotBytes: 256 * MIB,
-      walBytes: 1024 * MIB,
-      entriesBehind: 500_000,
-      readsPerRound: 20_000,
-    };
-const LIMIT_SECONDS = options.quick ? 0.3 : 2;
-const SYNCS = 1_000;
-
-function isOwnCase(): boolean {
-  const { count, bytes, window, nodes } = options;
-  return count !== undefined || bytes !== undefined || window !== undefined || nodes !== undefined;
-}
-
-function wantedSessions(): Session[] {
-  if (isOwnCase()) {
-    const bytes = Number(options.bytes ?? 512);
-    const window = Number(options.window ?? 1);
-    const one = { id: 'own', bytes, window, proposers: 1, weight: 4 };
-    return [{ nodes: Number(options.nodes ?? 1), bytes, config: configFor(bytes), cases: [one] }];
-  }
-  const all = sessions(options.quick);
-  if (options.case === undefined) return all;
-  const found = all
-    .map((session) => ({ ...session, cases: session.cases.filter(({ id }) => id === options.case) }))
-    .filter(({ cases }) => cases.length > 0);
-  if (found.length === 0) {
-    const ids = all.flatMap(({ cases }) => cases.map(({ id }) => id));
-    throw new Error(`--case: one of ${ids.join(', ')}`);
-  }
-  return found;
-}
-
-function wantedRuntimes(): Runtime[] {
-  const chosen = runtimes().filter((runtime) => options.runtime === undefined || options.runtime === runtime);
-  if (chosen.length === 0) throw new Error(`--runtime: one of ${runtimes().join(', ')}`);
-  return chosen;
-}
-
-/** The runtimes of this build that are wanted, and the peers that could be built. */
-function wantedSubjects(): Peers {
-  const { subjects, absent } = options['no-peers'] ? { subjects: [], absent: [] } : peers();
-  return { subjects: [...wantedRuntimes().map(polyraft), ...subjects], absent };
-}
-
+const root = resolve('.');
 const began = performance.now();
+
+function secondsGone(): number {
+  return (performance.now() - began) / 1000;
+}
 
 /** A line with the time since the beginning. */
 function tell(text: string): void {
-  const seconds = Math.round((performance.now() - began) / 1000);
+  const seconds = Math.round(secondsGone());
   console.log(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}  ${text}`);
 }
 
-function tellMachine(machine: Machine): void {
-  console.log(
-    `${machine.processors} processors (${machine.model}), Linux ${machine.kernel}, Node ${machine.node}, ` +
-      `512 B + fdatasync p50 ${machine.syncP50Us.toFixed(0)} us, p99 ${machine.syncP99Us.toFixed(0)} us`,
-  );
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
 }
 
-async function measureAll(
-  subjects: readonly Subject[],
-  wanted: readonly Session[],
-  directory: string,
-): Promise<{ readonly measurements: readonly Measurement[]; readonly failures: readonly Failure[] }> {
-  const measurements: Measurement[] = [];
-  const failures: Failure[] = [];
-  const casesAll = wanted.reduce((sum, { cases }) => sum + cases.length, 0);
-  const until = performance.now() + BUDGET.seconds * 1000;
-  let casesDone = 0;
-  for (const [i, session] of wanted.entries()) {
-    const left = wanted.slice(i);
-    const secondsLeft = (until - performance.now()) / 1000;
-    const seconds = secondsPerWeight(BUDGET, left, subjects.length, secondsLeft);
-    tell(
-      `${session.nodes} nodes, ${session.bytes} B: ${weightOf(left)} parts left of ${seconds.toFixed(2)} s a run`,
-    );
-    const result = await measureSession(
-      subjects,
-      session,
-      BUDGET.rounds,
-      seconds,
-      directory,
-      (one, found) => {
-        casesDone++;
-        const rates = found.measurements.map(
-          ({ subject, commitsPerSecond }) => `${subject} ${commitsPerSecond.toFixed(0)}`,
-        );
-        tell(`[${casesDone}/${casesAll}] ${one.id}, commits/s: ${rates.join(', ')}`);
-        for (const { subject, why } of found.failures) tell(`  ${subject} failed: ${why.split('\n')[0]!}`);
-      },
-    );
-    measurements.push(...result.measurements);
-    failures.push(...result.failures);
+function wantedSessions({ ownCase, case: id, scenario, isQuick }: Arguments): Session[] {
+  if (scenario !== null) return [];
+  if (ownCase !== null) {
+    const { bytes, window, nodes, proposers } = ownCase;
+    const one = { ...caseOf(nodes, bytes, window, proposers), weight: 4 };
+    return [{ nodes, bytes, config: configFor(bytes), cases: [one] }];
   }
-  return { measurements, failures };
+  const all = sessions(isQuick && id === null);
+  if (id === null) return all;
+  const found = all
+    .map((session) => ({ ...session, cases: session.cases.filter((one) => one.id === id) }))
+    .filter(({ cases }) => cases.length > 0);
+  if (found.length > 0) return found;
+  const ids = all.flatMap(({ cases }) => cases.map((one) => one.id));
+  throw new ArgumentError(`--case: '${id}' is none of\n  ${ids.join('\n  ')}`);
+}
+
+function wantedRuntimes({ runtime }: Arguments): Runtime[] {
+  const built = runtimes();
+  const chosen = built.filter((each) => runtime === null || each === runtime);
+  if (chosen.length === 0) throw new ArgumentError(`--runtime: this build has ${built.join(' and ')} only`);
+  return chosen;
+}
+
+/** The runtimes of this build that are wanted, the other interfaces, and the peers that could be built. */
+function wantedSubjects({ hasPeers, runtime }: Arguments, wanted: readonly Runtime[]): Peers {
+  const { subjects, absent } = hasPeers ? peersOf(builtRows()) : { subjects: [], absent: [] };
+  const interfaces: Subject[] = runtime === null ? [easyraft(wanted[0]!), ...libraft()] : [];
+  return { subjects: [...wanted.map(polyraft), ...interfaces, ...subjects], absent };
+}
+
+function versions(): Record<string, string | null> {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  return { polyraft: version, ...versionsOf(builtRows()) };
+}
+
+async function limitsOf(
+  directory: string,
+  seconds: number,
+  sizes: readonly number[],
+  failures: Failure[],
+): Promise<Limit[]> {
+  try {
+    return await measureLimits(limitsProgram, directory, seconds, sizes);
+  } catch (error) {
+    failures.push({ subject: 'the machine', case: 'limits', why: String(error) });
+    return [];
+  }
+}
+
+async function profileOf(directory: string, seconds: number, failures: Failure[]): Promise<Profile | null> {
+  const engine = program('process');
+  try {
+    return await recordProfile(engine, bundle, directory, seconds);
+  } catch (error) {
+    failures.push({ subject: engine.name, case: 'profile', why: String(error) });
+    return null;
+  }
+}
+
+async function scenariosOf(
+  wanted: Arguments,
+  settings: Settings,
+  programs: readonly Runtime[],
+  directory: string,
+): Promise<ScenarioResult> {
+  if (!wanted.hasScenarios) return { figures: [], failures: [] };
+  const names = wanted.scenario === null ? SCENARIO_NAMES : [wanted.scenario];
+  return measureScenarios(names, programs.map(program), directory, settings.scenarios, tell);
+}
+
+async function measure(wanted: Arguments, directory: string): Promise<BenchResult> {
+  const settings = settingsFor(wanted.isQuick, wanted.scale);
+  const chosenRuntimes = wantedRuntimes(wanted);
+  const chosen = wantedSessions(wanted);
+  const { subjects, absent } = wantedSubjects(wanted, chosenRuntimes);
+  const machine = await describeMachine(hostProgram, directory, settings.syncs);
+  tell(machineLine(machine));
+  const measured = await measureSessions(subjects, chosen, settings.budget, directory, tell);
+  const scenarios = await scenariosOf(wanted, settings, chosenRuntimes, directory);
+  const failures = [...measured.failures, ...scenarios.failures];
+  const isWhole = wanted.hasScenarios && wanted.scenario === null;
+  const profile = isWhole ? await profileOf(directory, settings.profileSeconds, failures) : null;
+  const sizes = batchSizes(measured.measurements);
+  tell(`the machine's own limits, ${sizes.join(', ')} bytes`);
+  const limits = await limitsOf(directory, settings.limitSeconds, sizes, failures);
+  return {
+    format: RESULT_FORMAT,
+    day: today(),
+    seconds: Math.round(secondsGone()),
+    isQuick: wanted.isQuick,
+    scale: wanted.scale,
+    machine,
+    limits,
+    versions: versions(),
+    measurements: measured.measurements,
+    scenarios: scenarios.figures,
+    profile,
+    raftStep: null,
+    failures,
+    absent,
+    ...targetsOf(machine, measured.measurements, scenarios.figures),
+  };
+}
+
+function print(result: BenchResult): void {
+  const { limits, measurements, scenarios, profile } = result;
+  console.log(`\n${limitTable(limits)}\n`);
+  if (measurements.length > 0) console.log(`${resultTable(result)}\n`);
+  if (scenarios.length > 0) console.log(`${scenarioTable(scenarios)}\n`);
+  if (profile !== null) console.log(`${profileTable(profile)}\n`);
+  console.log(targetLines(result));
+}
+
+/** Only what nobody shortened or chose parts of is the last run of docs/performance.md. */
+function isForTheRecord({ isQuick, hasPeers, hasScenarios, scenario, runtime, scale }: Arguments): boolean {
+  return !isQuick && hasPeers && hasScenarios && scenario === null && runtime === null && scale === 1;
+}
+
+function failIfOursFailed(failures: readonly Failure[]): void {
+  const ours = failures.filter(({ subject }) => subject.startsWith('polyraft'));
+  if (ours.length > 0) throw new Error(`polyraft itself failed in ${ours.length} of the measurements`);
+}
+
+async function drift(wanted: Arguments, directory: string): Promise<void> {
+  const settings = settingsFor(false, wanted.scale);
+  const machine = await describeMachine(hostProgram, directory, settings.syncs);
+  tell(machineLine(machine));
+  const programs = wantedRuntimes(wanted).map(program);
+  const measured = await measureDrift(programs, directory, settings.driftSeconds, tell);
+  const result = { format: RESULT_FORMAT, day: today(), machine, ...measured } as const;
+  console.log(`\n${driftTable(measured.drifts)}`);
+  if (wanted.json !== null) writeFileSync(wanted.json, jsonText(result));
+  if (wanted.scale === 1 && wanted.runtime === null)
+    for (const path of writeDrift(root, result)) tell(`wrote ${path}`);
+  failIfOursFailed(measured.failures);
 }
 
 async function main(): Promise<void> {
-  const wanted = wantedSessions();
-  const { subjects, absent } = wantedSubjects();
+  const wanted = readArguments(process.argv.slice(2), process.env);
+  if (wanted.reportOnly !== null) {
+    const result = readResult(wanted.reportOnly);
+    print(result);
+    for (const path of writeReport(root, result)) tell(`wrote ${path}`);
+    return;
+  }
+  if (!existsSync(hostProgram)) throw new Error(`${hostProgram} is missing: npm run bench builds it`);
   const directory = mkdtempSync(join(tmpdir(), 'polyraft-bench-'));
   try {
-    const machine = await describeMachine(hostProgram, directory, SYNCS);
-    tellMachine(machine);
-    const limits = await measureLimits(limitsProgram, directory, LIMIT_SECONDS);
-    const measured = await measureAll(subjects, wanted, directory);
-    const { measurements } = measured;
-    const hasScenarios = !options['no-scenarios'] && options.case === undefined && !isOwnCase();
-    const scenarios = hasScenarios
-      ? await measureScenarios(wantedRuntimes().map(program), directory, SCENARIOS, (name) => {
-          tell(name);
-        })
-      : { figures: [], failures: [] };
-    const failures = [...measured.failures, ...scenarios.failures];
-    const reached = targets(machine, measurements, scenarios.figures);
-    console.log(`\n${limitTable(limits)}\n`);
-    console.log(`${resultTable({ limits, measurements, failures, absent })}\n`);
-    if (scenarios.figures.length > 0) console.log(`${scenarioTable(scenarios.figures)}\n`);
-    console.log(targetLines(reached));
-    if (options.json !== undefined) {
-      const report = {
-        machine,
-        limits,
-        versions: versions(),
-        measurements,
-        scenarios: scenarios.figures,
-        failures,
-        absent,
-        targets: reached,
-      };
-      writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    if (wanted.isDrift) {
+      await drift(wanted, directory);
+      return;
     }
-    const ours = failures.filter(({ subject }) => subject.startsWith('polyraft'));
-    if (ours.length > 0) throw new Error(`polyraft itself failed in ${ours.length} of the measurements`);
+    const result = await measure(wanted, directory);
+    print(result);
+    if (wanted.json !== null) writeFileSync(wanted.json, jsonText(result));
+    if (isForTheRecord(wanted)) for (const path of writeReport(root, result)) tell(`wrote ${path}`);
+    failIfOursFailed(result.failures);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
 main().catch((error: unknown) => {
-  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
+  const text = error instanceof Error ? error.message : String(error);
+  console.error(`bench: ${text}`);
+  if (error instanceof ArgumentError) console.error(`\n${USAGE}`);
+  process.exitCode = error instanceof ArgumentError ? 2 : 1;
 });

@@ -1,5 +1,8 @@
 /** What the benchmark measures: a raft implementation behind a host program. Another one is another Subject. */
 
+import type { Case } from './cases.ts';
+import type { Histogram } from './statistics.ts';
+
 export interface Workload {
   /** Proposals of one run. */
   readonly count: number;
@@ -28,11 +31,12 @@ export interface Usage {
   readonly peakMemoryMib: number;
 }
 
-/** What the benchmark takes of RAFT_GetStatus. */
-export interface Status {
-  readonly wal: { readonly syncs: number; readonly written_bytes: number };
-  /** Of the event loop, since the status was asked for last. */
-  readonly loop_delay?: { readonly samples: number; readonly p99_us: number } | null;
+/** What a leader counts. */
+export interface Counted {
+  readonly syncs: number;
+  readonly writtenBytes: number;
+  /** How late the timer of its event loop fired, in seconds. */
+  readonly loopDelay: Histogram | null;
 }
 
 export type ConfigChanges = Readonly<Record<string, string | number | boolean>>;
@@ -45,15 +49,20 @@ export interface SubjectCluster {
   resetPeakMemory(): void;
   /** Roles of candidates and leaders that were taken since the first leader: 0 when nothing disturbed it. */
   readonly elections: number;
-  /** RAFT_GetStatus of the leader; null where a subject has no such thing. */
-  status(): Promise<Status | null>;
+  /** Of the leader since it was started; null where a subject tells nothing. */
+  counted(): Promise<Counted | null>;
+  /** Ends its processes, in order. */
   end(): Promise<void>;
+  /** Kills its processes; whatever waits for them fails. */
+  kill(): void;
 }
 
 export interface Subject {
   readonly name: string;
-  /** Absent: any number may propose. */
-  readonly proposersMax?: number;
+  /** The interface of polyraft that it goes through; absent: another library. */
+  readonly interface?: 'polyraft' | 'easyraft' | 'libraft';
+  /** Absent: it takes all cases. */
+  readonly takes?: (one: Case, nodes: number) => boolean;
   /** Starts nodes with their data below a directory; resolves when there is a leader. */
   start(nodes: number, directory: string, config?: ConfigChanges): Promise<SubjectCluster>;
 }

@@ -5,18 +5,21 @@ import { configOf, type Member } from '../../scripts/tools/cluster-config.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { LineProcess } from '../../scripts/tools/line-process.ts';
 import { peakMemoryMib, processorSeconds, resetPeakMemory } from '../../scripts/tools/process-facts.ts';
+import { withDeadline } from '../deadline.ts';
+import { histogramIn, LOOP_DELAY } from '../metrics.ts';
 import type {
   ConfigChanges,
+  Counted,
   Latencies,
-  Status,
   Subject,
   SubjectCluster,
   Usage,
   Workload,
 } from '../subject.ts';
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 30_000;
 const RUN_TIMEOUT_MS = 130_000;
+const END_TIMEOUT_MS = 10_000;
 /** A long election timeout, so that a busy machine does not cost a leader in the middle of a measurement. */
 const CONFIG = { tickms: 100, election_tick: 20 };
 const ELECTION_ROLE = /^role (leader|candidate|pre-candidate)$/;
@@ -27,9 +30,8 @@ export interface Program {
   readonly path: string;
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** It answers `status`. */
+  /** It answers `status` and `metrics`. */
   readonly hasStatus?: boolean;
-  readonly proposersMax?: number;
 }
 
 /** The nodes of one program, each its own process; a node is named by its id, 1 and up. */
@@ -42,8 +44,22 @@ export class DrivenCluster implements SubjectCluster {
   private members: readonly Member[] = [];
   private lead = 0;
   private elected: (id: number) => void = () => undefined;
+  private readonly environment: Readonly<Record<string, string>>;
+  private isKilled = false;
+  private tellKilled: () => void = () => undefined;
+  private readonly killed = new Promise<number>((resolve) => {
+    this.tellKilled = () => {
+      resolve(0);
+    };
+  });
 
-  constructor(program: Program, directory: string, config: ConfigChanges = {}) {
+  constructor(
+    program: Program,
+    directory: string,
+    config: ConfigChanges = {},
+    environment: Readonly<Record<string, string>> = {},
+  ) {
+    this.environment = environment;
     this.program = program;
     this.directory = directory;
     this.config = { ...CONFIG, ...config };
@@ -76,28 +92,42 @@ export class DrivenCluster implements SubjectCluster {
     const found = new Promise<number>((resolve) => {
       this.elected = resolve;
     });
-    const lead = await Promise.race([found, delay(START_TIMEOUT_MS, 0, { ref: false })]);
-    if (lead === 0) throw new Error(`${this.program.name}: no leader within ${START_TIMEOUT_MS} ms`);
+    const lead = await Promise.race([found, delay(START_TIMEOUT_MS, 0, { ref: false }), this.killed]);
+    if (lead === 0)
+      throw new Error(
+        `${this.program.name}: no leader ${this.isKilled ? 'before its end' : `within ${START_TIMEOUT_MS} ms`}`,
+      );
     this.lead = lead;
     this.elections = 0;
   }
 
-  /** Starts a node, or starts it again on its directories; resolves with the milliseconds until it was ready. */
-  async startNode(id: number): Promise<number> {
+  private directoryOf(id: number): string {
+    return join(this.directory, `node${id}`);
+  }
+
+  /** The host of a node that does not run yet: `startNode` starts its server. */
+  launch(id: number): LineProcess {
+    if (this.isKilled) throw new Error(`${this.program.name}: was ended`);
     const { program } = this;
-    const cwd = join(this.directory, `node${id}`);
+    const cwd = this.directoryOf(id);
     mkdirSync(cwd, { recursive: true });
-    const config = join(cwd, 'config.json');
-    writeFileSync(config, configOf(id, this.members, this.config));
     const host = new LineProcess(`${program.name} ${id}`, program.path, program.arguments, {
       cwd,
-      environment: program.environment,
+      environment: { ...program.environment, ...this.environment },
     });
     this.hosts.set(id, host);
     host.on('line', (line) => {
       if (ELECTION_ROLE.test(line)) this.elections++;
       if (line === 'role leader') this.elected(id);
     });
+    return host;
+  }
+
+  /** Starts a node, or starts it again on its directories; resolves with the milliseconds until it was ready. */
+  async startNode(id: number): Promise<number> {
+    const host = this.hosts.get(id) ?? this.launch(id);
+    const config = join(this.directoryOf(id), 'config.json');
+    writeFileSync(config, configOf(id, this.members, this.config));
     const began = performance.now();
     const answer = await this.ask(id, `start ${config}`, START_TIMEOUT_MS);
     if (answer !== 'ready') throw new Error(`${host.name}: ${answer}`);
@@ -108,7 +138,7 @@ export class DrivenCluster implements SubjectCluster {
     const host = this.host(id);
     this.hosts.delete(id);
     host.closeInput();
-    const timer = setTimeout(() => void host.kill('SIGKILL'), 20_000);
+    const timer = setTimeout(() => void host.kill('SIGKILL'), END_TIMEOUT_MS);
     await host.exited;
     clearTimeout(timer);
   }
@@ -129,9 +159,17 @@ export class DrivenCluster implements SubjectCluster {
     return JSON.parse(await this.ask(this.lead, command)) as Latencies;
   }
 
-  async status(): Promise<Status | null> {
+  async counted(): Promise<Counted | null> {
     if (this.program.hasStatus !== true) return null;
-    return JSON.parse(await this.ask(this.lead, 'status')) as Status;
+    const { wal } = JSON.parse(await this.ask(this.lead, 'status')) as {
+      readonly wal: { readonly syncs: number; readonly written_bytes: number };
+    };
+    const metrics = (await this.ask(this.lead, 'metrics')).replaceAll('\t', '\n');
+    return {
+      syncs: wal.syncs,
+      writtenBytes: wal.written_bytes,
+      loopDelay: histogramIn(metrics, LOOP_DELAY),
+    };
   }
 
   usage(): Usage {
@@ -149,21 +187,38 @@ export class DrivenCluster implements SubjectCluster {
   async end(): Promise<void> {
     await Promise.all([...this.hosts.keys()].map((id) => this.stopNode(id)));
   }
+
+  kill(): void {
+    this.isKilled = true;
+    this.tellKilled();
+    for (const host of this.hosts.values()) void host.kill('SIGKILL');
+  }
 }
 
-export function driven(program: Program): Subject {
+/** Ends what was not started in time, so that nothing of it stays. */
+export async function startedInTime<T extends { kill(): void; end(): Promise<void> }>(
+  cluster: T,
+  start: Promise<void>,
+  name: string,
+): Promise<T> {
+  try {
+    await withDeadline(start, START_TIMEOUT_MS, `the start of ${name}`, () => {
+      cluster.kill();
+    });
+    return cluster;
+  } catch (error) {
+    await cluster.end();
+    throw error;
+  }
+}
+
+export function driven(program: Program, traits: Pick<Subject, 'interface' | 'takes'> = {}): Subject {
   return {
     name: program.name,
-    ...(program.proposersMax === undefined ? {} : { proposersMax: program.proposersMax }),
-    async start(nodes, directory, config) {
+    ...traits,
+    start(nodes, directory, config) {
       const cluster = new DrivenCluster(program, directory, config);
-      try {
-        await cluster.start(nodes);
-      } catch (error) {
-        await cluster.end();
-        throw error;
-      }
-      return cluster;
+      return startedInTime(cluster, cluster.start(nodes), program.name);
     },
   };
 }

@@ -7,7 +7,7 @@ import { driven } from './driven.ts';
 const directory = resolve('.cache/bench-peers');
 export const limitsProgram = `${directory}/limits`;
 
-interface Row {
+export interface Row {
   readonly name: string;
   readonly program: string;
   readonly arguments: readonly string[];
@@ -27,7 +27,8 @@ export interface Peers {
   readonly absent: readonly Absence[];
 }
 
-function builtRows(): Row[] {
+/** What bench/peers/build.sh says of each. */
+export function builtRows(): Row[] {
   const path = `${directory}/peers.json`;
   if (!existsSync(path)) throw new Error(`${path} is missing; run bench/peers/build.sh`);
   const rows = JSON.parse(readFileSync(path, 'utf8')) as Row[];
@@ -39,23 +40,25 @@ function builtRows(): Row[] {
 }
 
 /** What each peer was built of, by its name. */
-export function versions(): Record<string, string | null> {
-  return Object.fromEntries(builtRows().map(({ name, version }) => [name, version]));
+export function versionsOf(rows: readonly Row[]): Record<string, string | null> {
+  return Object.fromEntries(rows.map(({ name, version }) => [name, version]));
 }
 
-/** C-Raft takes entries on its loop's thread only. */
-function limitsOf(name: string): { readonly proposersMax?: number } {
-  return name === 'craft' ? { proposersMax: 1 } : {};
-}
-
-export function peers(): Peers {
-  const rows = builtRows();
+export function peersOf(rows: readonly Row[]): Peers {
   return {
     subjects: rows
       .filter((row) => row.missing === null)
       .map(({ name, program, arguments: args }) =>
-        driven({ name, path: program, arguments: args, environment: {}, ...limitsOf(name) }),
+        driven(
+          { name, path: program, arguments: args, environment: {} },
+          // C-Raft takes entries on its loop's thread only.
+          name === 'craft' ? { takes: ({ proposers }) => proposers === 1 } : {},
+        ),
       ),
     absent: rows.flatMap(({ name, missing }) => (missing === null ? [] : [{ subject: name, why: missing }])),
   };
+}
+
+export function peers(): Peers {
+  return peersOf(builtRows());
 }

@@ -12,15 +12,17 @@ function readOr(path: string, otherwise: string): string {
   }
 }
 
-/** Children that any thread of the process has started. */
-export function childrenOf(pid: number): number[] {
-  let threads: string[] = [];
+function threadsOf(pid: number): string[] {
   try {
-    threads = readdirSync(`/proc/${pid}/task`);
+    return readdirSync(`/proc/${pid}/task`);
   } catch {
     return [];
   }
-  return threads.flatMap((thread) => {
+}
+
+/** Children that any thread of the process has started. */
+export function childrenOf(pid: number): number[] {
+  return threadsOf(pid).flatMap((thread) => {
     const text = readOr(`/proc/${pid}/task/${thread}/children`, '').trim();
     return text === '' ? [] : text.split(' ').map(Number);
   });
@@ -41,11 +43,37 @@ export function processorSeconds(pid: number): number {
   return ticks / TICKS_PER_SECOND;
 }
 
-function memoryMib(pid: number, field: string): number {
+export interface Work {
+  /** How often a thread slept of its own accord, and was woken. */
+  readonly wakeUps: number;
+  /** System calls that read or write files and sockets. */
+  readonly readCalls: number;
+  readonly writeCalls: number;
+}
+
+function field(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+}
+
+/** Of the process and its children, with all their threads that run now. */
+export function workOf(pid: number): Work {
+  let wakeUps = 0;
+  let readCalls = 0;
+  let writeCalls = 0;
+  for (const each of withChildren(pid)) {
+    const io = readOr(`/proc/${each}/io`, '');
+    readCalls += field(io, 'syscr');
+    writeCalls += field(io, 'syscw');
+    for (const thread of threadsOf(each))
+      wakeUps += field(readOr(`/proc/${each}/task/${thread}/status`, ''), 'voluntary_ctxt_switches');
+  }
+  return { wakeUps, readCalls, writeCalls };
+}
+
+function memoryMib(pid: number, name: string): number {
   let kib = 0;
   for (const each of withChildren(pid)) {
-    const status = readOr(`/proc/${each}/status`, '');
-    kib += Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
+    kib += field(readOr(`/proc/${each}/status`, ''), name);
   }
   return kib / 1024;
 }
