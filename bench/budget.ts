@@ -4,6 +4,8 @@ export interface Budget {
   /** For all cases together, in seconds. */
   readonly seconds: number;
   readonly secondsPerRunMax: number;
+  /** Of a run of weight 1, also when the time is over. */
+  readonly secondsPerRunMin: number;
 }
 
 /** One case that is still to be measured, as far as time is concerned. */
@@ -30,7 +32,6 @@ const WARM_UP_RUNS = 1.5;
 const SECONDS_PER_SESSION = 8;
 /** A shorter run says little: rather fewer of them. */
 const SECONDS_WISHED = 0.15;
-const SECONDS_PER_RUN_MIN = 0.05;
 
 function runs(shares: readonly Share[], rounds: number): number {
   return shares.reduce(
@@ -45,7 +46,7 @@ function runs(shares: readonly Share[], rounds: number): number {
  * planned the cases until now have taken. Null when there is no time at all left and the case is none of a target.
  */
 export function planNext(
-  { secondsPerRunMax }: Budget,
+  { secondsPerRunMin, secondsPerRunMax }: Budget,
   left: readonly Share[],
   sessionsLeft: number,
   secondsLeft: number,
@@ -57,7 +58,7 @@ export function planNext(
   const seconds = Math.max(0, secondsLeft - sessionsLeft * SECONDS_PER_SESSION) / Math.max(1, pace);
   const perWeight = (rounds: number): number => seconds / Math.max(1, runs(left, rounds));
   const rounds = perWeight(ROUNDS) >= SECONDS_WISHED ? ROUNDS : ROUNDS_CUT;
-  const one = Math.min(secondsPerRunMax, Math.max(SECONDS_PER_RUN_MIN, perWeight(rounds)));
+  const one = Math.min(secondsPerRunMax, Math.max(secondsPerRunMin, perWeight(rounds)));
   return { rounds: first.isTarget ? ROUNDS : rounds, seconds: one * first.weight };
 }
 

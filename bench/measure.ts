@@ -264,8 +264,12 @@ export async function measureSession(
   try {
     for (const one of session.cases) {
       const taking = contestants.filter((each) => each.takes(one));
-      await Promise.all(taking.map((each) => each.start()));
-      const planned = plan(one);
+      let planned = plan(one);
+      if (planned !== null) {
+        // The time of the case begins when all run.
+        await Promise.all(taking.map((each) => each.start()));
+        planned = plan(one);
+      }
       const result: CaseResult =
         planned === null
           ? {

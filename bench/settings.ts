@@ -14,7 +14,7 @@ export interface Settings {
 const MIB = 1024 * 1024;
 
 const FULL: Settings = {
-  budget: { seconds: 760, secondsPerRunMax: 0.5 },
+  budget: { seconds: 760, secondsPerRunMax: 0.5, secondsPerRunMin: 0.05 },
   scenarios: {
     rounds: 5,
     roundsMin: 5,
@@ -34,7 +34,7 @@ const FULL: Settings = {
 
 /** Five rounds of what numbered targets compare here, too; of large things one. */
 const QUICK: Settings = {
-  budget: { seconds: 85, secondsPerRunMax: 0.3 },
+  budget: { seconds: 85, secondsPerRunMax: 0.3, secondsPerRunMin: 0.025 },
   scenarios: {
     rounds: 5,
     roundsMin: 1,
@@ -58,7 +58,11 @@ export function settingsFor(isQuick: boolean, scale: number): Settings {
   const bytes = (full: number): number => Math.max(MIB, Math.round(full * scale));
   const count = (full: number): number => Math.max(100, Math.round(full * scale));
   return {
-    budget: { seconds: budget.seconds * scale, secondsPerRunMax: budget.secondsPerRunMax * scale },
+    budget: {
+      seconds: budget.seconds * scale,
+      secondsPerRunMax: budget.secondsPerRunMax * scale,
+      secondsPerRunMin: budget.secondsPerRunMin * scale,
+    },
     scenarios: {
       ...scenarios,
       snapshotBytes: bytes(scenarios.snapshotBytes),

@@ -2,12 +2,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { peakMemoryMib } from '../../scripts/tools/process-facts.ts';
+import { median } from '../statistics.ts';
 import type { DrivenCluster } from '../subjects/driven.ts';
 import { ENTRY_BYTES, MIB, type Scene, type Scenario } from './scenario.ts';
 
 /** Short elections: each round waits for one. */
 const CONFIG = { manual_snap: true, tickms: 20 };
 const FILL_BYTES = 32 * MIB;
+const EMPTY_STARTS = 3;
 
 function logBytes(directory: string): number {
   return readdirSync(directory, { withFileTypes: true })
@@ -27,7 +29,9 @@ async function startAgain(cluster: DrivenCluster): Promise<number> {
 
 async function play(scene: Scene): Promise<void> {
   await scene.inCluster(1, CONFIG, async (cluster, directory) => {
-    const emptyMs = await startAgain(cluster);
+    const empty: number[] = [];
+    for (let start = 0; start < EMPTY_STARTS; start++) empty.push(await startAgain(cluster));
+    const emptyMs = median(empty);
     const count = Math.ceil(Math.min(FILL_BYTES, scene.size.walBytes) / ENTRY_BYTES);
     const wal = join(directory, 'node1/wal1');
     while (logBytes(wal) < scene.size.walBytes)

@@ -36,11 +36,18 @@ export interface ScenarioSize {
 /** Collects the rounds of a scenario's figures. */
 export class Figures {
   private readonly values = new Map<string, { unit: string; rounds: number[] }>();
+  private isClosed = false;
 
   add(figure: string, unit: string, value: number): void {
+    if (this.isClosed) return;
     const row = this.values.get(figure) ?? { unit, rounds: [] };
     this.values.set(figure, row);
     row.rounds.push(value);
+  }
+
+  /** What comes later is of processes that were killed. */
+  close(): void {
+    this.isClosed = true;
   }
 
   of(scenario: string, subject: string): ScenarioFigure[] {
@@ -105,6 +112,7 @@ export class Scene {
   /** Whatever goes on fails soon. */
   stop(): void {
     this.isOver = true;
+    this.figures.close();
     this.cluster?.kill();
   }
 }

@@ -83,6 +83,7 @@ export class DrivenCluster implements SubjectCluster {
     const ports = await freePorts(nodes);
     this.members = ports.map((raftPort, i) => ({ id: i + 1, raftPort }));
     const leader = this.nextLeader();
+    leader.catch(() => undefined);
     await Promise.all(this.members.map(({ id }) => this.startNode(id)));
     await leader;
   }
