@@ -1,8 +1,6 @@
-# libpolyraft-node.so: Node inside the host's process. The library loads it on demand; nothing links to it.
+# libpolyraft-node.so: Node and V8 inside the host's process. The libraries load it on demand; nothing links to it.
 
-set(polyraft_embedded_sources "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded.cc"
-  "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded_fork.cc"
-  "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded_scripts.cc")
+file(GLOB polyraft_embedded_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded*.cc")
 
 if(Libnode_FOUND AND NOT POLYRAFT_SANITIZE)
   add_library(polyraft-node MODULE ${polyraft_embedded_sources} ${polyraft_addon_sources})

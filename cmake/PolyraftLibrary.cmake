@@ -5,7 +5,7 @@ file(GLOB polyraft_api_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native
 list(FILTER polyraft_api_sources EXCLUDE REGEX "/(libraft|craft)[^/]*\\.cc$")
 file(GLOB polyraft_bridge_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/bridge/*.cc")
 file(GLOB polyraft_runtime_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/runtime/*.cc")
-list(FILTER polyraft_runtime_sources EXCLUDE REGEX "/embedded(_fork|_scripts)?\\.cc$")
+list(FILTER polyraft_runtime_sources EXCLUDE REGEX "/embedded[^/]*\\.cc$")
 set(polyraft_sources ${polyraft_api_sources} ${polyraft_bridge_sources} ${polyraft_runtime_sources})
 
 if(polyraft_sources)

@@ -32,6 +32,8 @@
 #include "polyraft_codes.h"
 #include "runtime/embedded_bootstrap.h"
 #include "runtime/embedded_fork.h"
+#include "runtime/embedded_isolate.h"
+#include "runtime/embedded_platform.h"
 #include "runtime/embedded_plugin.h"
 #include "runtime/embedded_scripts.h"
 
@@ -42,7 +44,6 @@ namespace polyraft::runtime {
 namespace {
 
 constexpr size_t kStackBytes = size_t{8} << 20;
-constexpr int kPlatformThreads = 4;
 // What the heap may grow by when its limit is near: room to stop the servers in order, then to unwind.
 constexpr size_t kHeapReserveBytes = size_t{64} << 20;
 constexpr int kExitWaitSeconds = 5;
@@ -50,16 +51,8 @@ constexpr int kExitWaitSeconds = 5;
 constexpr std::chrono::seconds kPatience{1};
 constexpr int kExitCodeFailed = 1;
 
-// V8 has one owner in a process, and is never finalised: static so that nothing ends it before the process
-// does.
-node::MultiIsolatePlatform* platform = nullptr;
-
-void initialise_v8() {
-  if (platform != nullptr) return;
-  platform = node::MultiIsolatePlatform::Create(kPlatformThreads).release();
-  v8::V8::InitializePlatform(platform);
-  v8::V8::Initialize();
-}
+// Set on the engine's thread before anything else.
+Platform* platform = nullptr;
 
 // OpenSSL would take itself apart in an exit handler, which may come before ours when the engine's thread
 // still uses it. Without one it is left to the end of the process. Where the host has initialised OpenSSL,
@@ -280,7 +273,7 @@ void Engine::note_end(int code, const std::string& reason) {
 
 void Engine::run() {
   pthread_setname_np(pthread_self(), "polyraft-engine");
-  initialise_v8();
+  platform = start_v8(true);
   std::string problem;
   const bool succeeded = initialise_node(&problem);
   if (!succeeded) note_end(kExitCodeFailed, problem);
@@ -489,7 +482,7 @@ void plugin_stop() {
   engine()->stop();
 }
 
-constexpr polyraft_plugin kPlugin = {POLYRAFT_PLUGIN_ABI_VERSION, plugin_start, plugin_stop};
+constexpr polyraft_plugin kPlugin = {POLYRAFT_PLUGIN_ABI_VERSION, plugin_start, plugin_stop, &kIsolates};
 
 }  // namespace
 }  // namespace polyraft::runtime

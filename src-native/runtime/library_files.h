@@ -7,6 +7,7 @@
 namespace polyraft::runtime {
 
 inline constexpr char kEngineBundle[] = "engine.cjs";
+inline constexpr char kCraftBundle[] = "craft.cjs";
 inline constexpr char kEngineAddon[] = "polyraft.node";
 inline constexpr char kEmbeddedPlugin[] = "libpolyraft-node.so";
 

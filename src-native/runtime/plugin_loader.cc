@@ -1,6 +1,4 @@
 // The embedded runtime: loads libpolyraft-node.so, which runs the engine on a thread of this process.
-#include <dlfcn.h>
-
 #include <mutex>
 #include <string>
 #include <utility>
@@ -8,6 +6,7 @@
 #include "polyraft_codes.h"
 #include "runtime/embedded_plugin.h"
 #include "runtime/library_files.h"
+#include "runtime/plugin_library.h"
 #include "runtime/runtime.h"
 
 namespace polyraft::runtime {
@@ -31,23 +30,8 @@ class EmbeddedRuntime : public Runtime {
       *error = "the engine is not where it was installed: " + bundle;
       return RAFT_ERR_RUNTIME;
     }
-    const std::string path = library_file(kEmbeddedPlugin);
-    // RTLD_NODELETE: V8 is never finalised. RTLD_LOCAL: a host may have symbols of the same names.
-    void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (library == nullptr) {
-      const char* const reason = dlerror();
-      *error = std::string("the embedded runtime cannot be loaded: ") +
-               (reason != nullptr ? reason : path.c_str());
-      return RAFT_ERR_RUNTIME;
-    }
-    const auto get =
-        reinterpret_cast<polyraft_plugin_get_function>(dlsym(library, POLYRAFT_PLUGIN_GET_SYMBOL));
-    plugin_ = get != nullptr ? get() : nullptr;
-    if (plugin_ == nullptr || plugin_->abi_version != POLYRAFT_PLUGIN_ABI_VERSION) {
-      plugin_ = nullptr;
-      *error = path + " belongs to another version of this library";
-      return RAFT_ERR_RUNTIME;
-    }
+    plugin_ = load_plugin(error);
+    if (plugin_ == nullptr) return RAFT_ERR_RUNTIME;
     context_->died = std::move(died);
     context_->bundle = bundle;
     const polyraft_plugin_start start = {
