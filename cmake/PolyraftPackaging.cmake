@@ -3,7 +3,7 @@
 
 include(CMakePackageConfigHelpers)
 
-# include/craft has no library behind it yet: a program that found the header could not be linked.
+# include/craft goes with its library only: a program that found the header alone could not be linked.
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING
         PATTERN "*.h" PATTERN "*.hpp" PATTERN "craft" EXCLUDE)
 
@@ -27,6 +27,13 @@ endif()
 if(TARGET polyraft-libraft)
   install(TARGETS polyraft-libraft EXPORT polyraftTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
   install(FILES "${CMAKE_BINARY_DIR}/polyraft-libraft.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
+if(TARGET polyraft-craft AND TARGET polyraft-node)
+  configure_file("${CMAKE_SOURCE_DIR}/cmake/polyraft-craft.pc.in" "${CMAKE_BINARY_DIR}/polyraft-craft.pc" @ONLY)
+  install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/craft" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+  install(TARGETS polyraft-craft EXPORT polyraftTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(FILES "${CMAKE_BINARY_DIR}/polyraft-craft.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+  install(FILES "${POLYRAFT_PRIVATE_DIR}/craft.cjs" DESTINATION "${CMAKE_INSTALL_LIBDIR}/polyraft")
 endif()
 if(TARGET polyraft-engine)
   install(FILES "${POLYRAFT_PRIVATE_DIR}/engine.cjs" DESTINATION "${CMAKE_INSTALL_LIBDIR}/polyraft")

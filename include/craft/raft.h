@@ -2,14 +2,13 @@
  * raft_step: one Raft server as a pure state machine, for programs that have their own event loop, disk and
  * network.
  *
- * NOT AVAILABLE YET: this version of polyraft builds no libpolyraft-craft, and this header is not installed.
- * It is the contract that the library is written to.
+ * Library libpolyraft-craft.so, pkg-config polyraft-craft; docs/craft.md has an example.
  *
  * The program feeds events (struct raft_event) and does what each step answers (struct raft_update). A step
- * makes no input or output, starts no thread and makes no system call but the memory management of the engine
- * it runs in (V8, loaded by the first raft_init). Time is an argument: the same events with the same times
- * and the same seed give the same updates. The interface is C-Raft's (its `raft_step`); messages and
- * configuration bytes are the same, so a cluster may mix servers of both.
+ * makes no input or output, starts no thread and makes no system call but the memory management (and getpid)
+ * of the engine it runs in (V8, loaded by the first raft_init). Time is an argument: the same events with the
+ * same times and the same seed give the same updates. The interface is C-Raft's (its `raft_step`); messages
+ * and configuration bytes are the same, so a cluster may mix servers of both.
  *
  * A typical program:
  *
@@ -106,7 +105,7 @@ RAFT_API const char* raft_strerror(int errnum);
 /* ---- memory
  * ------------------------------------------------------------------------------------------------------ */
 
-/** Functions that allocate for the library and for what it hands out; `data` is passed through as it is. */
+/** Functions that allocate what is handed out or taken over; `data` is passed through as it is. */
 struct raft_heap {
   void* data;
   void* (*malloc)(void* data, size_t size);
@@ -126,7 +125,8 @@ RAFT_API void raft_aligned_free(size_t alignment, void* ptr);
 
 /**
  * Uses `heap`, which must live as long as it is set. To be called before anything was allocated, or when all
- * of it has been freed; not while another thread uses the library. V8's own memory does not come from it.
+ * of it has been freed and all rafts are closed; not while another thread uses the library. What a raft keeps
+ * for itself, and V8's memory, do not come from it.
  */
 RAFT_API void raft_heap_set(struct raft_heap* heap);
 /** Uses the C library's functions again. */

@@ -65,6 +65,10 @@ class Facade {
 
   step(): string | number | undefined {
     if (this.hasFailed) return `${Code.shutdown} the server has failed before`;
+    if (this.words[In.event] === Event.settings) {
+      this.takeSettings();
+      return undefined;
+    }
     const now = this.machine?.now ?? 0;
     try {
       this.take();
@@ -91,10 +95,6 @@ class Facade {
     const { words } = this;
     const event = words[In.event]!;
     const now = words[In.time]!;
-    if (event === Event.settings) {
-      this.takeSettings();
-      return;
-    }
     if (event === Event.start) {
       this.start(now);
       return;

@@ -9,6 +9,7 @@ const documents = [
   'DESIGN.md',
   'docs/THREADS.md',
   'docs/ERRORS.md',
+  'docs/craft.md',
   'docs/getting-started-python.md',
 ];
 
@@ -16,6 +17,11 @@ test('hello_raft.c stands in the README as it is, in at most 40 lines', () => {
   const hello = readFileSync('examples-c/hello_raft.c', 'utf8');
   expect(readme).toContain(`\`\`\`c\n${hello}\`\`\`\n`);
   expect(hello.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
+});
+
+test('the program in docs/craft.md is the one that is built and run', () => {
+  const program = readFileSync('test/native/craft/programs/document.c', 'utf8');
+  expect(readFileSync('docs/craft.md', 'utf8')).toContain(`\`\`\`c\n${program}\`\`\`\n`);
 });
 
 test('every configuration key is in the table', () => {
@@ -42,7 +48,7 @@ describe.each(documents)('%s', (document) => {
   });
 
   test('names functions that the headers declare', () => {
-    const headers = ['polyraft.h', 'easyraft.h', 'polyraft_codes.h']
+    const headers = ['polyraft.h', 'easyraft.h', 'polyraft_codes.h', 'craft/raft.h']
       .map((name) => readFileSync(`include/${name}`, 'utf8'))
       .join('\n');
     const names = [...text.matchAll(/\bRAFT2?_[A-Za-z_]+\b/g)]

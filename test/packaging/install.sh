@@ -26,6 +26,14 @@ if [ -e "$build/lib/polyraft/libpolyraft-node.so" ] && [ ! -e "$libraries/polyra
   problem 'the embedded runtime is missing'
 fi
 
+if [ -e "$build/lib/libpolyraft-craft.so" ]; then
+  for file in "$libraries"/libpolyraft-craft.so "$libraries"/polyraft/craft.cjs "$tree"/include/craft/raft.h; do
+    [ -e "$file" ] || problem "${file#"$tree"/} is missing"
+  done
+elif [ -e "$tree/include/craft" ]; then
+  problem 'include/craft is there without its library'
+fi
+
 for place in "$build" "$source_root" "$work/first"; do
   if named="$(grep -rlF "$place/" "$tree")"; then problem "$place is named in: $named"; fi
 done
@@ -33,6 +41,11 @@ done
 # What a program exports into its process is the documented interface and nothing else.
 unexpected="$(nm -D --defined-only "$libraries/libpolyraft.so" | awk '$2 != "A" { print $3 }' | grep -vE '^RAFT2?_' || true)"
 [ -z "$unexpected" ] || problem "libpolyraft.so exports $unexpected"
+
+if [ -e "$libraries/libpolyraft-craft.so" ]; then
+  unexpected="$(nm -D --defined-only "$libraries/libpolyraft-craft.so" | awk '$2 != "A" { print $3 }' | grep -v '^raft_' || true)"
+  [ -z "$unexpected" ] || problem "libpolyraft-craft.so exports $unexpected"
+fi
 
 cat >"$work/program.c" <<'PROGRAM'
 #include <polyraft.h>
@@ -56,6 +69,13 @@ else
   cc -Wall -Werror "$work/program.c" -o "$work/program" -I"$tree/include" -L"$libraries" -lpolyraft
 fi
 LD_LIBRARY_PATH="$libraries" "$work/program" >/dev/null || problem 'a program linked by pkg-config does not run'
+
+if [ -e "$libraries/libpolyraft-craft.so" ] && command -v pkg-config >/dev/null; then
+  # shellcheck disable=SC2046 # several words
+  cc -std=c11 -pedantic -Wall -Werror "$source_root/test/native/craft/programs/document.c" -o "$work/step" \
+    $(pkg-config --cflags --libs polyraft-craft)
+  [ "$(LD_LIBRARY_PATH="$libraries" "$work/step")" = 'leader, commit index 3' ] || problem 'raft_step does not run from the installed tree'
+fi
 
 # A C++ compiler takes the headers too, and both generations of the interface.
 for generation in 1 2; do

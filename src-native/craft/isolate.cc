@@ -1,0 +1,68 @@
+#include "craft/isolate.h"
+
+#include <craft/raft.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include "runtime/library_files.h"
+#include "runtime/plugin_library.h"
+
+namespace polyraft::craft {
+
+namespace {
+
+thread_local std::shared_ptr<Isolate> own;
+
+// The process ends with this thread: there is nothing to tidy up, and V8 may be on its way out.
+void keep_for_ever(const std::shared_ptr<Isolate>& isolate) {
+  new std::shared_ptr<Isolate>(isolate);
+}
+
+// Once a process, with whatever result.
+const polyraft_isolates* load(int* code, std::string* why) {
+  static std::mutex mutex;
+  static const polyraft_plugin* plugin = nullptr;
+  const std::lock_guard<std::mutex> hold(mutex);
+  if (plugin == nullptr) {
+    const std::string file = runtime::library_file(runtime::kEmbeddedPlugin);
+    if (!runtime::is_readable_file(file)) {
+      *code = RAFT_NOTFOUND;
+      *why = "a part of the library is not where it was installed: " + file;
+      return nullptr;
+    }
+    plugin = runtime::load_plugin(why);
+    if (plugin == nullptr) {
+      *code = RAFT_SHUTDOWN;
+      return nullptr;
+    }
+  }
+  return plugin->isolates;
+}
+
+}  // namespace
+
+std::shared_ptr<Isolate> Isolate::of_this_thread(int* code, std::string* why) {
+  if (own != nullptr) return own;
+  const std::string bundle = runtime::library_file(runtime::kCraftBundle);
+  if (!runtime::is_readable_file(bundle)) {
+    *code = RAFT_NOTFOUND;
+    *why = "a part of the library is not where it was installed: " + bundle;
+    return nullptr;
+  }
+  const polyraft_isolates* const calls = load(code, why);
+  if (calls == nullptr) return nullptr;
+  char text[512] = "";
+  polyraft_isolate* isolate = nullptr;
+  if (calls->open(bundle.c_str(), &isolate, {text, sizeof text}) != 0) {
+    *code = RAFT_SHUTDOWN;
+    *why = text;
+    return nullptr;
+  }
+  own = std::make_shared<Isolate>(calls, isolate);
+  if (getpid() == static_cast<pid_t>(syscall(SYS_gettid))) keep_for_ever(own);
+  return own;
+}
+
+}  // namespace polyraft::craft
