@@ -217,6 +217,8 @@ TEST(Installing, AnswersOnceItIsStored) {
   ASSERT_EQ(update.snapshot_members.size(), 3u);
   EXPECT_EQ(update.snapshot_members[0].role, RAFT_STANDBY);
   EXPECT_EQ(raft_role(node.get()), RAFT_STANDBY);
+  EXPECT_FALSE(update.has(RAFT_UPDATE_COMMIT_INDEX));
+  EXPECT_EQ(raft_commit_index(node.get()), 1u);
   for (const struct raft_message& message : update.messages)
     EXPECT_LT(message.append_entries_result.last_log_index, 20u);
   // Another copy meanwhile is freed, and so is one that is out of date.
@@ -229,6 +231,7 @@ TEST(Installing, AnswersOnceItIsStored) {
   ASSERT_NE(answer, nullptr);
   EXPECT_EQ(answer->append_entries_result.rejected, 0u);
   EXPECT_EQ(answer->append_entries_result.last_log_index, 20u);
+  EXPECT_TRUE(stored.has(RAFT_UPDATE_COMMIT_INDEX));
   EXPECT_EQ(raft_last_index(node.get()), 20u);
   EXPECT_EQ(raft_commit_index(node.get()), 20u);
   EXPECT_FALSE(node.receive(2, install(members.get(), 15, "old")).has(RAFT_UPDATE_SNAPSHOT));
