@@ -7,11 +7,14 @@
 import { MessageType, makeMessage, StateType } from '../core/types.ts';
 import { confStateOf, NO_MEMBERS, roleOf, votersChanged, type Members } from './craft/configurations.ts';
 import { Code, Event, In, MessageCode, MESSAGE_WORDS, Out, Role } from './craft/layout.ts';
-import { Machine, publicState } from './craft/machine.ts';
+import { Machine, type Before } from './craft/machine.ts';
 import { appendMessage, appendResult, putMessage, voteRequest, voteResult } from './craft/messages.ts';
 import type { Settings } from './craft/settings.ts';
 import { CHANGE, trailBatch } from './craft/term-trail.ts';
 import type { EntryBatch } from '../core/entry-batch.ts';
+
+const NO_ENTRIES: readonly EntryBatch[] = [];
+const NOTHING = { runs: [], changes: [] };
 
 class Refusal extends Error {
   readonly code: number;
@@ -33,7 +36,7 @@ class Facade {
   private machine: Machine | null = null;
   private told: Members = NO_MEMBERS;
   private hasFailed = false;
-  private before = { term: 0, vote: 0, state: 0, commit: 0, timeout: 0 };
+  private readonly before: Before = { term: 0, vote: 0, state: 0, commit: 0, timeout: 0 };
 
   constructor(buffer: ArrayBuffer, id: number, seed: number) {
     this.words = new Float64Array(buffer);
@@ -117,6 +120,7 @@ class Facade {
     settings.maxCatchUpRoundMs = this.argument(5);
     settings.maxInflightEntries = this.argument(6);
     settings.seed = this.argument(7);
+    this.machine?.adoptSettings();
   }
 
   /** Reads the runs and configurations behind the arguments. */
@@ -216,9 +220,10 @@ class Facade {
     const [a, b, c, d] = [this.argument(3), this.argument(4), this.argument(5), this.argument(6)];
     switch (type) {
       case MessageCode.appendEntries: {
-        const { runs, changes } = this.lists();
-        if (machine.isInstalling && runs.length > 0) return;
-        const entries = batchesOf(a + 1, runs, changes);
+        const hasEntries = this.words[In.runs]! > 0;
+        if (machine.isInstalling && hasEntries) return;
+        const { runs, changes } = hasEntries ? this.lists() : NOTHING;
+        const entries = hasEntries ? batchesOf(a + 1, runs, changes) : NO_ENTRIES;
         machine.receive(appendMessage(this.id, from, term, a, b, c, entries), changes);
         return;
       }
@@ -334,24 +339,20 @@ class Facade {
     const { words, machine } = this;
     if (machine === null) return;
     const { node } = machine;
-    words[Out.flags] = machine.flagsSince(this.before);
-    words[Out.term] = node.term;
-    words[Out.vote] = node.vote;
-    words[Out.state] = publicState(node.state);
-    words[Out.commit] = node.committed;
-    words[Out.timeout] = machine.timeoutAt();
+    const { before } = this;
+    words[Out.flags] = machine.flagsSince(before);
+    words[Out.term] = before.term;
+    words[Out.vote] = before.vote;
+    words[Out.state] = before.state;
+    words[Out.commit] = before.commit;
+    words[Out.timeout] = before.timeout;
     words[Out.lastIndex] = node.lastIndex;
     words[Out.lead] = node.lead;
     words[Out.transferee] = node.leadTransferee;
     words[Out.entriesFirst] = machine.entriesFirst;
     words[Out.entriesCount] = machine.entriesCount;
-    words[Out.barrierTerm] = node.term;
+    words[Out.barrierTerm] = before.term;
     words[Out.hasSnapshot] = machine.snapshot === null ? 0 : 1;
-    this.before.term = node.term;
-    this.before.vote = node.vote;
-    this.before.state = publicState(node.state);
-    this.before.commit = node.committed;
-    this.before.timeout = machine.timeoutAt();
     let at: number = Out.lists;
     let count = 0;
     for (const message of machine.messages) {

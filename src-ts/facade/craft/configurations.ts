@@ -44,10 +44,6 @@ export class Configurations {
     return this.list[this.list.length - 1] ?? NO_MEMBERS;
   }
 
-  isChange(index: number): boolean {
-    return this.list.some((members) => members.index === index);
-  }
-
   /** Configurations in (after, through], ascending. */
   between(after: number, through: number): readonly Members[] {
     return this.list.filter(({ index }) => index > after && index <= through);

@@ -42,6 +42,13 @@ export interface Stored {
   readonly changes: readonly Members[];
 }
 
+/** What of the core's configuration may change while it runs. */
+interface Timing {
+  electionTick: number;
+  heartbeatTick: number;
+  preVote: boolean;
+}
+
 /** One server between START and close: the core, what the program has stored, and what it is to do next. */
 export class Machine {
   readonly node: RaftNode;
@@ -49,6 +56,7 @@ export class Machine {
   readonly configurations = new Configurations();
   readonly catchUps = new CatchUps();
   readonly settings: Settings;
+  private readonly timing: Timing;
   private readonly writes = new PendingWrites();
   /** Configurations that come with the entries of this step. */
   private incoming: readonly Members[] = [];
@@ -78,7 +86,7 @@ export class Machine {
     const commit = snapshot?.index ?? (runs.length > 0 ? 1 : 0);
     const initial = committedAt(commit, snapshot?.members ?? NO_MEMBERS, changes);
     const hardState = { term: stored.term, vote: stored.vote, commit };
-    this.trail = new TermTrail(hardState, confStateOf(initial), (index) => this.isChange(index));
+    this.trail = new TermTrail(hardState, confStateOf(initial), changes);
     this.incoming = changes;
     const metadata =
       snapshot === null
@@ -88,27 +96,20 @@ export class Machine {
     this.configurations.restart(initial);
     this.appliedConfiguration = initial.index;
     this.settled = commit;
-    this.node = createRaftNode(this.coreConfig(id, commit));
+    const config = this.coreConfig(id, commit);
+    this.timing = config;
+    this.node = createRaftNode(config);
     this.incoming = NO_CHANGES;
+    this.trail.forgetChanges();
   }
 
-  private isChange(index: number): boolean {
-    return this.configurations.isChange(index) || this.incoming.some((members) => members.index === index);
-  }
-
-  private coreConfig(id: number, applied: number): CoreConfig {
+  private coreConfig(id: number, applied: number): Timing & CoreConfig {
     const { settings } = this;
     return {
       id,
-      get electionTick(): number {
-        return settings.electionTimeoutMs;
-      },
-      get heartbeatTick(): number {
-        return settings.heartbeatTimeoutMs;
-      },
-      get preVote(): boolean {
-        return settings.preVote;
-      },
+      electionTick: settings.electionTimeoutMs,
+      heartbeatTick: settings.heartbeatTimeoutMs,
+      preVote: settings.preVote,
       storage: this.trail,
       applied,
       asyncStorageWrites: true,
@@ -134,6 +135,14 @@ export class Machine {
     if (members === undefined) throw new Error(`entry ${index} is a configuration that nobody gave`);
     this.configurations.append(members);
     return confStateOf(members);
+  }
+
+  /** The settings have changed. */
+  adoptSettings(): void {
+    const { timing, settings } = this;
+    timing.electionTick = settings.electionTimeoutMs;
+    timing.heartbeatTick = settings.heartbeatTimeoutMs;
+    timing.preVote = settings.preVote;
   }
 
   beginStep(): void {
@@ -195,8 +204,7 @@ export class Machine {
     const endsProbe = progress.state === 'probe' && index === progress.match && progress.next === index + 1;
     if (node.state !== StateType.Leader || index > progress.match || endsProbe) node.step(message);
     // No news. The first such answer to a heartbeat shows what was lost on the way; others only that the member lives.
-    else if (this.asked.delete(from))
-      node.step(makeMessage({ type: MessageType.HeartbeatResp, to: node.id, from, term: node.term }));
+    else if (this.asked.delete(from)) node.step({ ...message, type: MessageType.HeartbeatResp });
     else node.heardFrom(from);
   }
 
@@ -342,23 +350,39 @@ export class Machine {
     }
   }
 
-  flagsSince(before: { term: number; vote: number; state: number; commit: number; timeout: number }): number {
+  /** Flags of what is not as `before` says, which is brought up to date. */
+  flagsSince(before: Before): number {
     const { node } = this;
+    const { term, vote, committed } = node;
+    const state = publicState(node.state);
+    const timeout = this.timeoutAt();
     let flags = 0;
-    const vote = node.vote;
-    if (node.term !== before.term) flags |= Flag.currentTerm | Flag.votedFor;
-    if (vote !== before.vote) flags |= Flag.votedFor | Flag.currentTerm;
+    if (term !== before.term || vote !== before.vote) flags |= Flag.votedFor | Flag.currentTerm;
     if (this.entriesCount > 0) flags |= Flag.entries;
     if (this.snapshot !== null) flags |= Flag.snapshot;
     if (this.messages.length > 0) flags |= Flag.messages;
-    if (publicState(node.state) !== before.state) flags |= Flag.state;
-    if (node.committed !== before.commit) flags |= Flag.commitIndex;
-    if (this.timeoutAt() !== before.timeout) flags |= Flag.timeout;
+    if (state !== before.state) flags |= Flag.state;
+    if (committed !== before.commit) flags |= Flag.commitIndex;
+    if (timeout !== before.timeout) flags |= Flag.timeout;
+    before.term = term;
+    before.vote = vote;
+    before.state = state;
+    before.commit = committed;
+    before.timeout = timeout;
     return flags;
   }
 }
 
-export function publicState(state: StateType): number {
+/** What was told last. */
+export interface Before {
+  term: number;
+  vote: number;
+  state: number;
+  commit: number;
+  timeout: number;
+}
+
+function publicState(state: StateType): number {
   if (state === StateType.Leader) return 3;
   return state === StateType.Follower ? 1 : 2;
 }

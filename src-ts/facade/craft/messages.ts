@@ -78,6 +78,10 @@ function putHeartbeat(
   return put(MessageCode.appendEntries, match, term, Math.min(match, message.commit), 0);
 }
 
+const NO_ENTRIES: readonly EntryBatch[] = [];
+const NO_RESPONSES: readonly Message[] = [];
+
+/** This and the next are what a busy cluster receives: written out, because `makeMessage` costs more. */
 export function appendMessage(
   to: number,
   from: number,
@@ -87,7 +91,22 @@ export function appendMessage(
   commit: number,
   entries: readonly EntryBatch[],
 ): Message {
-  return makeMessage({ type: MessageType.App, to, from, term, index, logTerm, commit, entries });
+  return {
+    type: MessageType.App,
+    to,
+    from,
+    term,
+    logTerm,
+    index,
+    entries,
+    commit,
+    vote: 0,
+    snapshot: null,
+    reject: false,
+    rejectHint: 0,
+    context: null,
+    responses: NO_RESPONSES,
+  };
 }
 
 export function appendResult(
@@ -98,15 +117,22 @@ export function appendResult(
   lastIndex: number,
 ): Message {
   const isRejection = rejected > 0;
-  return makeMessage({
+  return {
     type: MessageType.AppResp,
     to,
     from,
     term,
+    logTerm: 0,
     index: isRejection ? rejected : lastIndex,
+    entries: NO_ENTRIES,
+    commit: 0,
+    vote: 0,
+    snapshot: null,
     reject: isRejection,
     rejectHint: isRejection ? lastIndex : 0,
-  });
+    context: null,
+    responses: NO_RESPONSES,
+  };
 }
 
 export function voteRequest(

@@ -13,6 +13,7 @@ import {
   type SnapshotMetadata,
 } from '../../core/types.ts';
 
+const NO_CHANGES: readonly { readonly index: number }[] = [];
 const NO_BYTES = new Uint8Array(0);
 /** Entry type of a configuration in a batch. */
 export const CHANGE = 1;
@@ -49,12 +50,21 @@ export class TermTrail implements LogStorage {
   private metadata: SnapshotMetadata = { confState: EMPTY_CONF_STATE, index: 0, term: 0 };
   private readonly hardState: HardState;
   private readonly confState: ConfState;
-  private readonly isChange: (index: number) => boolean;
+  private changes: readonly { readonly index: number }[];
 
-  constructor(hardState: HardState, confState: ConfState, isChange: (index: number) => boolean) {
+  /** `changes` are the configurations among the entries; which these are matters only until the core has read them. */
+  constructor(
+    hardState: HardState,
+    confState: ConfState,
+    changes: readonly { readonly index: number }[] = NO_CHANGES,
+  ) {
     this.hardState = hardState;
     this.confState = confState;
-    this.isChange = isChange;
+    this.changes = changes;
+  }
+
+  forgetChanges(): void {
+    this.changes = NO_CHANGES;
   }
 
   initialState(): { hardState: HardState; confState: ConfState } {
@@ -106,8 +116,8 @@ export class TermTrail implements LogStorage {
 
   private typesOf(lo: number, hi: number): Uint8Array | null {
     let types: Uint8Array | null = null;
-    for (let index = lo; index < hi; index++) {
-      if (!this.isChange(index)) continue;
+    for (const { index } of this.changes) {
+      if (index < lo || index >= hi) continue;
       types ??= new Uint8Array(hi - lo);
       types[index - lo] = CHANGE;
     }
