@@ -4,7 +4,6 @@ import { LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD } from '../../core/node-id.ts';
 import { createRaftNode } from '../../core/raft-node.ts';
 import {
   ConfChangeTransition,
-  makeMessage,
   MessageType,
   StateType,
   type ConfChangeV2,
@@ -353,7 +352,9 @@ export class Machine {
   /** Flags of what is not as `before` says, which is brought up to date. */
   flagsSince(before: Before): number {
     const { node } = this;
-    const { term, vote, committed } = node;
+    const { term, vote } = node;
+    // What a snapshot has in it is committed here once it is stored.
+    const committed = this.isInstalling ? before.commit : node.committed;
     const state = publicState(node.state);
     const timeout = this.timeoutAt();
     let flags = 0;

@@ -230,7 +230,10 @@ export class WorldServer {
     const { world, id } = this;
     const { log, known } = program;
     need(known.commit <= log.last, () => `server ${id} commits ${known.commit} of ${log.last}`);
-    if (log.snapshot !== null && log.snapshot.index > this.applied) return;
+    need(
+      log.snapshot === null || log.snapshot.index <= this.applied,
+      () => `server ${id} commits before the snapshot is stored`,
+    );
     while (this.applied < known.commit) {
       const index = ++this.applied;
       const entry = log.at(index);
