@@ -20,7 +20,7 @@ module.exports = {
     only('transport-room', 'transport', ['core']),
     only('server-room', 'server', ['core', 'storage', 'transport']),
     only('facade-room', 'facade', ['core', 'storage', 'transport', 'server', 'admin']),
-    only('admin-room', 'admin', ['core', 'server']),
+    only('admin-room', 'admin', ['core', 'server', 'transport']),
     only('bridge-room', 'bridge', ['core', 'facade', 'server', 'storage', 'transport']),
     only('library-room', 'library', ['core', 'storage', 'transport', 'server', 'facade', 'admin']),
     only('cli-room', 'cli', ['core', 'storage', 'transport', 'server', 'facade', 'admin']),

@@ -12,7 +12,8 @@ const text = `# Metrics
 
 Generated from \`src-ts/admin/metrics-table.ts\` by \`npm run generate\`; do not edit.
 
-\`RAFT_GetMetrics\` gives them for one server, in the text form that Prometheus reads. Every sample has the labels
+\`RAFT_GetMetrics\` gives them for one server, in the text form that Prometheus reads, and so does \`/metrics\` of the
+admin endpoint ([ADMIN.md](ADMIN.md)). Every sample has the labels
 \`cluster\` (the key \`cluster_id\`) and \`node\` (the key \`id\`), in decimal. Times are in seconds, sizes in bytes; counters
 begin at 0 when a server starts. Asking costs the engine about a millisecond, and no callback of the host is waited for.
 

@@ -4,6 +4,7 @@ import type { Clock, ServerEnvironment } from '../server/api.ts';
 import type { StorageBinding } from '../storage/native-binding.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
 import { createTransport, ListenerTable } from '../transport/rafthttp.ts';
+import { createAdminEndpoint } from './admin-endpoint.ts';
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -57,6 +58,7 @@ export class NodeEnvironment {
           checkQuorum: config.checkQuorum,
         });
       },
+      createCompanion: (config, server) => createAdminEndpoint(config, server, clock, logger),
       runtime: this.runtime,
       version: this.version,
     };

@@ -19,6 +19,15 @@ export interface PeerConfig {
   readonly url: string;
 }
 
+export interface AdminConfig {
+  /** http://host:port */
+  readonly url: string;
+  /** Other machines may reach it. */
+  readonly remote: boolean;
+  /** The file with the secret that changes need; absent: nothing can be changed. */
+  readonly tokenFile: string | null;
+}
+
 /** A validated configuration (facade/config checks every rule before a server is started). */
 export interface ServerConfig {
   readonly id: NodeId;
@@ -61,6 +70,8 @@ export interface ServerConfig {
   readonly snapshotIntervalMs?: number;
   /** Ticks without contact to a quorum before a leader steps down; absent: electionTick. Needs checkQuorum. */
   readonly quorumTick?: number;
+  /** Where metrics, status and page are served; absent: nowhere. */
+  readonly admin?: AdminConfig;
   /** An id that was removed may be added again, and a removed member waits for that after a restart. */
   readonly reusableIds?: boolean;
 }
@@ -73,6 +84,13 @@ export interface Clock {
 
 export interface Timer {
   cancel(): void;
+}
+
+/** Runs beside a server: the admin endpoint. It is stopped with it; a server that fails leaves it running. */
+export interface Companion {
+  /** Rejects with ServerError. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 export interface ServerEnvironment {
@@ -92,6 +110,8 @@ export interface ServerEnvironment {
    * Absent: setImmediate. The simulator hands in its own.
    */
   readonly defer?: (callback: () => void) => void;
+  /** What runs beside the server, if anything; it is started when the server takes part. */
+  createCompanion?(config: ServerConfig, server: RaftServer): Companion | null;
   /** For the status: 'embedded' or 'process', and the engine's version. */
   readonly runtime?: string;
   readonly version?: string;
@@ -235,6 +255,8 @@ export interface RaftServer {
   facts(): ServerFacts;
   /** For metrics and pages. */
   figures(): ServerFigures;
+  /** The NodeView of a polyraft peer, as JSON text; rejects when it does not answer in time. */
+  askView(id: NodeId): Promise<string>;
   /**
    * Ends pending work, syncs, closes: what was never proposed and all requests end with STOPPED, proposals that may
    * still be committed with UNKNOWN_OUTCOME. With handOver, a leader first tries to pass leadership on (for an election

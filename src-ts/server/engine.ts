@@ -34,6 +34,8 @@ export interface Engine {
   flushSoon(): void;
   /** Steps the core; `dropped` and `ignored` are what a network may cause, anything else stops the server. */
   step(message: Message): StepResult;
+  /** What this server tells of itself to peers that ask. */
+  view(): Uint8Array;
   /** Stops the server for good. */
   fail(code: ErrorCode, text: string): void;
 }

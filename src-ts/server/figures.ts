@@ -7,7 +7,7 @@ import type { PeerFacts, ServerFigures } from './server-figures.ts';
 export function serverFigures(engine: Engine, own: OwnFacts): ServerFigures {
   const { node, port, environment, config, counters } = engine;
   const status = node.status();
-  const { walSyncs, loopDelay, ...counts } = counters;
+  const { walSyncs, commitTimes, loopDelay, ...counts } = counters;
   let role: ServerFigures['role'] = ROLE_NAMES[node.state];
   if (own.isRemoved) role = 'removed';
   if (own.failure !== null) role = 'failed';
@@ -25,9 +25,22 @@ export function serverFigures(engine: Engine, own: OwnFacts): ServerFigures {
     snapshotIndex: own.snapshotIndex,
     logBytes: own.logBytes,
     members: engine.members.current.members.size,
+    memberList: [...engine.members.current.members.values()].map(({ id, urls, learner }) => ({
+      id: nodeIdToBigint(id),
+      urls,
+      learner,
+    })),
+    failure: own.failure,
+    leaderChanges: own.leaderChanges.map(({ atMs, leader, term }) => ({
+      secondsAgo: Math.max(0, environment.clock.now() - atMs) / 1000,
+      leader: nodeIdToBigint(leader),
+      term,
+    })),
+    electionSeconds: engine.electionMs / 1000,
     wal: own.wal,
     counters: counts,
     walSyncs: walSyncs.facts(),
+    commitTimes: commitTimes.facts(),
     loopDelay: loopDelay.facts(),
     applyTimes: port.applyTimes?.() ?? null,
     queues: port.queues?.() ?? [],
@@ -48,5 +61,6 @@ function peerFacts(engine: Engine): PeerFacts[] {
     roundTripSeconds: peer.roundTripMs < 0 ? -1 : peer.roundTripMs / 1000,
     matchIndex: progress.get(peer.id)?.match ?? -1,
     inflightMessages: progress.get(peer.id)?.inflight ?? 0,
+    replication: progress.get(peer.id)?.state ?? '',
   }));
 }

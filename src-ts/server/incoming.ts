@@ -129,6 +129,10 @@ export class Incoming implements TransportEvents {
     return this.engine.port.message(body);
   }
 
+  view(): Uint8Array {
+    return this.engine.view();
+  }
+
   forwardedOutcomes(_from: NodeId, outcomes: readonly ForwardedOutcome[]): void {
     if (this.engine.phase === 'ended') return;
     this.parts.guard('handling outcomes of forwarded proposals', () => {

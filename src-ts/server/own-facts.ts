@@ -1,6 +1,7 @@
 /** What the server's rooms know of themselves, for whoever reports on it: the status JSON, and figures. */
 import { StateType } from '../core/types.ts';
 import type { WalStatistics } from '../storage/types.ts';
+import type { LeaderChange } from './leader-history.ts';
 
 export interface OwnFacts {
   /** Not a member any more: follower in etcd's terms, "removed" in ours. */
@@ -10,6 +11,7 @@ export interface OwnFacts {
   readonly logBytes: number;
   readonly wal: WalStatistics;
   readonly failure: string | null;
+  readonly leaderChanges: readonly LeaderChange[];
 }
 
 export const ROLE_NAMES = {

@@ -8,6 +8,7 @@ import type { OpenedStorage } from '../storage/open-storage.ts';
 import { HostMessageError, type HostMessageFailure, type Transport } from '../transport/types.ts';
 import {
   ServerError,
+  type Companion,
   type MemberChange,
   type MemberOperation,
   type RaftServer,
@@ -21,7 +22,9 @@ import type { BootState } from './boot.ts';
 import type { Counters } from './counters.ts';
 import type { Phase, StepResult } from './engine.ts';
 import { textOf, toServerError } from './errors.ts';
+import { CommitTimer } from './commit-timer.ts';
 import { serverFigures } from './figures.ts';
+import { nodeView } from './node-view.ts';
 import type { ServerFigures } from './server-figures.ts';
 import { ROOM_POLL_MS, WAIT_FOR_LEADER_ELECTIONS } from './limits.ts';
 import type { MembershipStore } from './membership-store.ts';
@@ -52,6 +55,8 @@ export class Server implements RaftServer, Hub {
   private readonly storage: OpenedStorage;
   private readonly rooms: Rooms;
   private readonly ticker: Ticker;
+  private readonly commitTimer: CommitTimer;
+  private companion: Companion | null = null;
   private readonly defer: (callback: () => void) => void;
   private scheduled = false;
   private flushing = false;
@@ -85,6 +90,7 @@ export class Server implements RaftServer, Hub {
       counters.loopDelay.observe(lateMs);
       this.tick();
     });
+    this.commitTimer = new CommitTimer(() => environment.clock.now(), counters.commitTimes);
     this.rooms = buildRooms(this, storage, boot);
   }
 
@@ -121,6 +127,12 @@ export class Server implements RaftServer, Hub {
     this.schedule();
   }
 
+  /** Something that runs beside this server from now on; it is stopped with it, not by its failure. */
+  accompany(companion: Companion): Promise<void> {
+    this.companion = companion;
+    return companion.start();
+  }
+
   // Turns
 
   schedule(): void {
@@ -148,6 +160,7 @@ export class Server implements RaftServer, Hub {
     if (this.phase === 'ended') return;
     const { rooms } = this;
     const { proposing, applies } = rooms;
+    this.timeCommits();
     if (!rooms.removal.detached) {
       if (rooms.intake.isWaiting) rooms.intake.retry(this.environment.clock.now());
       rooms.reads.flush();
@@ -163,6 +176,13 @@ export class Server implements RaftServer, Hub {
     rooms.snapshots.check(rooms.taker);
     proposing.flush();
     this.lookForRoom();
+    this.timeCommits();
+  }
+
+  private timeCommits(): void {
+    const { node } = this.rooms;
+    const term = node.state === StateType.Leader ? node.term : 0;
+    this.commitTimer.look(term, node.committed, node.lastIndex);
   }
 
   /** A single voter need not wait for an election timeout. */
@@ -357,6 +377,14 @@ export class Server implements RaftServer, Hub {
     return serverFigures(this, this.ownFacts());
   }
 
+  view(): Uint8Array {
+    return Buffer.from(JSON.stringify(nodeView(this.figures())));
+  }
+
+  async askView(id: NodeId): Promise<string> {
+    return Buffer.from(await this.transport.askView(id)).toString('utf8');
+  }
+
   private ownFacts(): OwnFacts {
     const { rooms } = this;
     return {
@@ -366,6 +394,7 @@ export class Server implements RaftServer, Hub {
       logBytes: rooms.log.ledger.bytes,
       wal: this.storage.wal.statistics,
       failure: this.failure,
+      leaderChanges: rooms.history.changes,
     };
   }
 
@@ -458,6 +487,7 @@ export class Server implements RaftServer, Hub {
       this.closed = this.close();
     }
     await this.closed;
+    await this.companion?.stop();
   }
 
   /** Nothing is taken or tried from here on; everything that waits gets its answer. */

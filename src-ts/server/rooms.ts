@@ -13,6 +13,7 @@ import { Configuration } from './configuration.ts';
 import { createNode, transportPeers } from './create-node.ts';
 import type { Engine } from './engine.ts';
 import { Incoming } from './incoming.ts';
+import { LeaderHistory } from './leader-history.ts';
 import { Leadership } from './leadership.ts';
 import {
   CHANGE_ELECTIONS,
@@ -65,6 +66,7 @@ export interface Rooms {
   readonly changes: MemberChanges;
   readonly removal: Removal;
   readonly leadership: Leadership;
+  readonly history: LeaderHistory;
   readonly reads: ReadRequests;
   readonly shelf: SnapshotShelf;
   readonly taker: SnapshotTaker;
@@ -92,6 +94,7 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
   const shelf = new SnapshotShelf();
   if (storage.snapshotFile !== null) shelf.add(storage.snapshotFile);
   const leadership = new Leadership(hub);
+  const history = new LeaderHistory(clock);
 
   const appends: AppendQueue = new AppendQueue(storage.wal, start.hardState, {
     durable: (hardState, entries, snapshot) => {
@@ -197,6 +200,7 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     leaderChanged: (lead) => {
       proposing.leaderChanged(lead);
       leadership.leaderChanged(lead);
+      history.add(lead, node.term);
     },
   });
   const receiver = new SnapshotReceiver(storage.snapshots, logger, {
@@ -271,6 +275,7 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     changes,
     removal,
     leadership,
+    history,
     reads,
     shelf,
     taker,

@@ -18,6 +18,21 @@ export interface PeerFacts {
   /** Known to a leader only; -1 elsewhere. */
   readonly matchIndex: number;
   readonly inflightMessages: number;
+  /** How its log is brought up to date: probe, replicate or snapshot; empty where this is not known. */
+  readonly replication: string;
+}
+
+export interface MemberFacts {
+  readonly id: bigint;
+  readonly urls: readonly string[];
+  readonly learner: boolean;
+}
+
+export interface LeaderChangeFacts {
+  readonly secondsAgo: number;
+  /** 0: the leader was lost. */
+  readonly leader: bigint;
+  readonly term: number;
 }
 
 export interface CounterFacts {
@@ -50,9 +65,17 @@ export interface ServerFigures {
   /** Of the log in memory. */
   readonly logBytes: number;
   readonly members: number;
+  readonly memberList: readonly MemberFacts[];
+  /** Why the server has stopped for good. */
+  readonly failure: string | null;
+  /** The newest last. */
+  readonly leaderChanges: readonly LeaderChangeFacts[];
+  readonly electionSeconds: number;
   readonly wal: WalStatistics;
   readonly counters: CounterFacts;
   readonly walSyncs: HistogramFacts;
+  /** From the append to the commit, on the leader; one entry at a time is followed. */
+  readonly commitTimes: HistogramFacts;
   readonly loopDelay: HistogramFacts;
   /** How long the host took to apply what it was handed at once; null where nobody measures it. */
   readonly applyTimes: HistogramFacts | null;

@@ -72,6 +72,8 @@ async function startWith(
   }
   try {
     await bounded(environment, config.bootstrapTimeoutMs, server.start(state));
+    const companion = environment.createCompanion?.(config, server) ?? null;
+    if (companion !== null) await server.accompany(companion);
     return server;
   } catch (error) {
     await server.stop(false).catch(() => undefined);

@@ -148,7 +148,7 @@ export function addressOf(socket: Socket): string {
   return `${socket.remoteAddress ?? 'a closed connection'}:${socket.remotePort ?? 0}`;
 }
 
-function bindError(url: string, error: NodeJS.ErrnoException): TransportError {
+export function bindError(url: string, error: NodeJS.ErrnoException): TransportError {
   switch (error.code) {
     case 'EADDRINUSE':
       return new TransportError(
@@ -221,7 +221,7 @@ export class ListenerTable {
   }
 }
 
-async function resolveHost(url: string, host: string): Promise<string> {
+export async function resolveHost(url: string, host: string): Promise<string> {
   if (isIP(host) !== 0) return host;
   try {
     return (await lookup(host)).address;

@@ -333,6 +333,17 @@ class MemoryTransport implements Transport, MemoryEndpoint {
     return answer;
   }
 
+  async askView(id: NodeId): Promise<Uint8Array> {
+    const peer = this.peersById.get(id);
+    if (peer === undefined)
+      throw new HostMessageError('unknown-peer', `node ${nodeIdToBigint(id)} is not a peer`);
+    await this.pass(this.id, id, 'connect');
+    const view = peer.target()?.events.view?.();
+    if (view === undefined) throw new HostMessageError('read', `node ${nodeIdToBigint(id)} does not answer`);
+    await this.pass(id, this.id, 'read');
+    return view;
+  }
+
   private pass(from: NodeId, to: NodeId, failure: 'connect' | 'read'): Promise<void> {
     const delays = this.network.draw(from, to);
     if (delays.length === 0) throw new HostMessageError(failure, 'the message was lost');

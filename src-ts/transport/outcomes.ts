@@ -7,6 +7,8 @@ import { getUint64, putUint64 } from './frame.ts';
 import type { ForwardedOutcome } from './types.ts';
 
 export const OUTCOMES_PATH = '/raft/polyraft/outcomes';
+/** Where a polyraft peer is asked what it tells of itself: an empty POST, answered with its text. */
+export const VIEW_PATH = '/raft/polyraft/view';
 
 const FORMAT = 1;
 const HEAD_BYTES = 5;

@@ -10,6 +10,7 @@ import { refusalOf } from './message-check.ts';
 import { AppEntriesFrames } from './msgappv2-encoder.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type TransportOptions } from './options.ts';
 import { parsePeerUrl } from './peer-url.ts';
+import { VIEW_PATH } from './outcomes.ts';
 import { Peer, type PeerContext } from './peer.ts';
 import { RequestHandler } from './request-handler.ts';
 import { sendSnapshotTo } from './snapshot-sender.ts';
@@ -27,6 +28,10 @@ const TICKS_PER_READ_TIMEOUT = 6;
 
 /** Round trips are measured once in so many ticks: about every 3 s. */
 const TICKS_PER_PROBE = 4;
+
+/** Longest wait for what a peer tells of itself. */
+const VIEW_MS = 2_000;
+const NOTHING = new Uint8Array(0);
 
 class RaftHttp implements Transport {
   private readonly options: TransportOptions;
@@ -171,6 +176,22 @@ class RaftHttp implements Transport {
         'read',
         `status ${answer.status}: ${answer.body.toString('utf8', 0, 200).trim()}`,
       );
+    } catch (error) {
+      if (error instanceof ExchangeError) throw new HostMessageError(error.phase, error.message);
+      throw error;
+    }
+  }
+
+  async askView(id: NodeId): Promise<Uint8Array> {
+    const peer = this.byId.get(id);
+    if (peer === undefined)
+      throw new HostMessageError('unknown-peer', `node ${nodeIdToBigint(id)} is not a peer`);
+    if (peer.status().polyraft === false)
+      throw new HostMessageError('read', `node ${nodeIdToBigint(id)} is not a polyraft server`);
+    try {
+      const answer = await peer.post(VIEW_PATH, {}, NOTHING, 0, VIEW_MS);
+      if (answer.status === 200) return answer.body;
+      throw new HostMessageError('read', `status ${answer.status}`);
     } catch (error) {
       if (error instanceof ExchangeError) throw new HostMessageError(error.phase, error.message);
       throw error;

@@ -20,7 +20,7 @@ import {
 import type { StreamKind } from './incoming-stream.ts';
 import { addressOf } from './listener-table.ts';
 import { refusalOf } from './message-check.ts';
-import { decodeOutcomes, OUTCOMES_BODY_BYTES_MAX, OUTCOMES_PATH } from './outcomes.ts';
+import { decodeOutcomes, OUTCOMES_BODY_BYTES_MAX, OUTCOMES_PATH, VIEW_PATH } from './outcomes.ts';
 import type { Peer, PeerContext } from './peer.ts';
 import { isSnapshotStart } from './snapshot-codec.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
@@ -33,6 +33,7 @@ const HOST_MESSAGES_MAX = 256;
 /** Longest wait of `stop` for snapshot sinks. */
 const STOP_MS = 2_000;
 
+const POST_PATHS: ReadonlySet<string> = new Set(['/raft', '/raft/snapshot', OUTCOMES_PATH, VIEW_PATH]);
 const STREAM_PATH = /^\/raft\/stream\/(msgapp|message)\/([^/]*)$/;
 
 export interface RequestHandlerSettings {
@@ -95,7 +96,7 @@ export class RequestHandler {
     const nature = natureHeaders(this.context.checkQuorum);
     for (const name of Object.keys(nature)) response.setHeader(name, nature[name]!);
     const stream = STREAM_PATH.exec(path);
-    const isPost = path === '/raft' || path === '/raft/snapshot' || path === OUTCOMES_PATH;
+    const isPost = POST_PATHS.has(path);
     if (stream === null && !isPost) {
       this.reject(request, response, 404, 'invalid path');
       return;
@@ -125,6 +126,10 @@ export class RequestHandler {
       return;
     }
     const { peer } = admission;
+    if (path === VIEW_PATH) {
+      this.view(request, response);
+      return;
+    }
     const work =
       path === OUTCOMES_PATH
         ? this.outcomes(request, peer)
@@ -248,6 +253,17 @@ export class RequestHandler {
     } finally {
       this.receptions.delete(reception);
     }
+  }
+
+  private view(request: IncomingMessage, response: ServerResponse): void {
+    const view = this.stopped ? undefined : this.context.events.view?.();
+    if (view === undefined) {
+      this.reject(request, response, 404, 'this server tells nothing of itself');
+      return;
+    }
+    request.resume();
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': view.length });
+    response.end(view);
   }
 
   private async outcomes(request: IncomingMessage, peer: Peer): Promise<void> {

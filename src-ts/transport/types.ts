@@ -66,6 +66,8 @@ export interface TransportEvents {
   /** `POST /message`: resolves to the answer; a rejection is answered with HTTP 500. */
   hostMessage(body: Uint8Array): Promise<Uint8Array>;
   forwardedOutcomes(from: NodeId, outcomes: readonly ForwardedOutcome[]): void;
+  /** What this server tells of itself to a polyraft peer that asks (`Transport.askView`). Absent: it tells nothing. */
+  view?(): Uint8Array;
 }
 
 export interface PeerStatus {
@@ -112,6 +114,8 @@ export interface Transport {
   sendForwardedOutcomes(to: NodeId, outcomes: readonly ForwardedOutcome[]): void;
   /** Rejects with HostMessageError. */
   sendHostMessage(to: NodeId, body: Uint8Array): Promise<Uint8Array>;
+  /** What a polyraft peer tells of itself. Rejects with HostMessageError, also where the peer is of another kind. */
+  askView(id: NodeId): Promise<Uint8Array>;
   addPeer(id: NodeId, urls: readonly string[]): void;
   updatePeer(id: NodeId, urls: readonly string[]): void;
   removePeer(id: NodeId): void;

@@ -63,6 +63,10 @@ export class FakeServer implements RaftServer {
     throw new ServerError(ErrorCode.UNSUPPORTED, 'a fake has no figures');
   }
 
+  askView(): Promise<string> {
+    throw new ServerError(ErrorCode.UNSUPPORTED, 'a fake asks nobody');
+  }
+
   snapshot(): Promise<number> {
     this.calls.push('snapshot');
     return this.answer();

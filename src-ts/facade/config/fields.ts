@@ -173,6 +173,24 @@ export const POLYRAFT_FIELDS = {
       'The node executable (18.20 or newer) of the process runtime. Without the key the environment’s POLYRAFT_NODE ' +
       'decides, else the PATH is searched.',
   },
+  admin_url: {
+    kind: 'text',
+    default: '',
+    meaning:
+      'Where metrics, health, status and a page are served: http://host:port. Without the key nothing is. Each server ' +
+      'needs an address of its own.',
+  },
+  admin_remote: flag(
+    false,
+    'Lets admin_url be an address that other machines can reach. They can then see what /status shows.',
+  ),
+  admin_token_file: {
+    kind: 'text',
+    default: '',
+    meaning:
+      'File with the secret that changes through admin_url need: 16 to 1024 characters, in one line. It is read for ' +
+      'each change, so a new secret needs no restart. Without the key nothing can be changed through admin_url.',
+  },
   strict: flag(false, 'Makes unknown keys an error instead of a line in the log.'),
 } as const satisfies Readonly<Record<string, Field>>;
 

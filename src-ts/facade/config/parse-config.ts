@@ -3,6 +3,7 @@ import { isLosslessNumber, parse } from 'lossless-json';
 import { ErrorCode } from '../../core/codes.generated.ts';
 import { nodeIdFromBigint } from '../../core/node-id.ts';
 import { ServerError, type ServerConfig } from '../../server/api.ts';
+import { adminConfig, adminProblem } from './admin-keys.ts';
 import { ALIASES, FIELDS } from './fields.ts';
 import { configSchema, type RawConfig } from './schema.ts';
 import { nearestKey } from './unknown-keys.ts';
@@ -88,6 +89,8 @@ function checkRelations(raw: RawConfig): void {
   if (raw.lease_reads && !raw.check_quorum) {
     throw refuse('lease_reads needs check_quorum; set check_quorum to true, or lease_reads to false');
   }
+  const problem = adminProblem(raw);
+  if (problem !== null) throw refuse(problem);
 }
 
 /** Checks every rule before anything is opened. Throws ServerError CONFIG with a text that names key and remedy. */
@@ -128,5 +131,6 @@ function toServerConfig(raw: RawConfig): ServerConfig {
     preVote: raw.pre_vote,
     checkQuorum: raw.check_quorum,
     leaseReads: raw.lease_reads,
+    ...(raw.admin_url === '' ? {} : { admin: adminConfig(raw) }),
   };
 }

@@ -1,0 +1,1 @@
+export const PAGE = { html: '<!doctype html><title>polyraft</title>', contentSecurityPolicy: "default-src 'none'" };
