@@ -61,6 +61,6 @@ function peerFacts(engine: Engine): PeerFacts[] {
     roundTripSeconds: peer.roundTripMs < 0 ? -1 : peer.roundTripMs / 1000,
     matchIndex: progress.get(peer.id)?.match ?? -1,
     inflightMessages: progress.get(peer.id)?.inflight ?? 0,
-    replication: progress.get(peer.id)?.state ?? '',
+    replication: (progress.get(peer.id)?.state ?? '').replace(/^State/, '').toLowerCase(),
   }));
 }
