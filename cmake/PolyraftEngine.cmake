@@ -17,6 +17,20 @@ if(EXISTS "${polyraft_engine_entry}")
   add_custom_target(polyraft-engine ALL DEPENDS "${polyraft_engine_bundle}")
 endif()
 
+# The polyraft command: a bundle, and a script that finds it beside itself.
+set(polyraft_command_bundle "${POLYRAFT_PRIVATE_DIR}/polyraft-cli.cjs")
+add_custom_command(OUTPUT "${polyraft_command_bundle}"
+  COMMAND "${CMAKE_SOURCE_DIR}/node_modules/.bin/esbuild" src-ts/cli/main.ts --bundle --platform=node
+    --target=node18 --format=cjs --charset=utf8 --log-level=warning --legal-comments=none
+    "--outfile=${polyraft_command_bundle}"
+  WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
+  DEPENDS ${polyraft_engine_scripts} "${CMAKE_SOURCE_DIR}/package-lock.json"
+  COMMENT "Bundling polyraft-cli.cjs" VERBATIM)
+add_custom_target(polyraft-command ALL DEPENDS "${polyraft_command_bundle}")
+file(RELATIVE_PATH POLYRAFT_PRIVATE_FROM_BIN "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}/polyraft")
+configure_file("${CMAKE_SOURCE_DIR}/cmake/polyraft-command.in" "${CMAKE_BINARY_DIR}/bin/polyraft" @ONLY
+  FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+
 file(GLOB polyraft_addon_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/engine/*.cc")
 # What of it knows neither Node nor libuv, for tests.
 set(polyraft_plain_addon_sources ${polyraft_addon_sources})

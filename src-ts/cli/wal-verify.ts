@@ -4,9 +4,36 @@ import { ExitCode, type Output } from './output.ts';
 import { WalCheck } from './wal-check.ts';
 import { describeProblem, walkWal } from './wal-walk.ts';
 
-export async function verifyWal(disk: Disk, directory: string, output: Output): Promise<ExitCode> {
+export async function verifyWal(
+  disk: Disk,
+  directory: string,
+  asJson: boolean,
+  output: Output,
+): Promise<ExitCode> {
   const check = new WalCheck();
-  const { records, segments, problem } = await walkWal(disk, directory, check.check);
+  let shown = '';
+  const { records, segments, problem } = await walkWal(disk, directory, (segment, reader) => {
+    if (segment.name !== shown) output.progress?.(`reading ${(shown = segment.name)}`);
+    return check.check(segment, reader);
+  });
+  output.progress?.('');
+  if (asJson) {
+    output.line(
+      JSON.stringify({
+        whole: problem === null,
+        records,
+        segments: segments.length,
+        entries: check.entries,
+        last_index: check.lastIndex,
+        commit: check.commit,
+        problem:
+          problem === null
+            ? null
+            : { kind: problem.kind, file: problem.segment.name, offset: problem.offset, text: problem.text },
+      }),
+    );
+    return problem === null ? ExitCode.Fine : ExitCode.Damaged;
+  }
   if (problem !== null) {
     output.problem(describeProblem(directory, problem));
     output.problem(

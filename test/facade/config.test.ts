@@ -179,6 +179,28 @@ describe('a configuration', () => {
     expect(refusal('['.repeat(1_000_000))).toContain('not JSON');
   });
 
+  it('keeps the admin endpoint on this machine unless told otherwise', () => {
+    expect(parseConfig(json()).config.admin).toBeUndefined();
+    for (const host of ['127.0.0.1', '127.8.9.10', 'localhost', '[::1]']) {
+      expect(parseConfig(json({ admin_url: `"http://${host}:9101/"` })).config.admin).toEqual({
+        url: `http://${host}:9101`,
+        remote: false,
+        tokenFile: null,
+      });
+    }
+    const remote = '"http://0.0.0.0:9101"';
+    expect(refusal(json({ admin_url: remote }))).toContain('use 127.0.0.1, or set admin_remote to true');
+    expect(parseConfig(json({ admin_url: remote, admin_remote: 'true' })).config.admin?.remote).toBe(true);
+    for (const [changes, text] of [
+      [{ admin_url: '"127.0.0.1:9101"' }, 'admin_url "127.0.0.1:9101" is not a URL; write http://host:port'],
+      [{ admin_url: '"http://127.0.0.1"' }, 'has no port'],
+      [{ admin_url: '"http://127.0.0.1:9002"' }, 'is the URL of peers[1]; give it a port of its own'],
+      [{ admin_token_file: '"token"' }, 'admin_token_file is for admin_url, which is not given'],
+      [{ admin_remote: 'true' }, 'admin_remote is for admin_url, which is not given'],
+    ] as const)
+      expect(refusal(json(changes))).toContain(text);
+  });
+
   it('warns of unknown keys with the nearest known one, and refuses them when strict', () => {
     const { warnings } = parseConfig(json({ elecion_tick: '10', zzz: '1' }));
     expect(warnings).toEqual([

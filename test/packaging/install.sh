@@ -38,6 +38,8 @@ for place in "$build" "$source_root" "$work/first"; do
   if named="$(grep -rlF "$place/" "$tree")"; then problem "$place is named in: $named"; fi
 done
 
+"$tree/bin/polyraft" --help >/dev/null || problem 'the polyraft command does not run'
+
 # What a program exports into its process is the documented interface and nothing else.
 unexpected="$(nm -D --defined-only "$libraries/libpolyraft.so" | awk '$2 != "A" { print $3 }' | grep -vE '^RAFT2?_' || true)"
 [ -z "$unexpected" ] || problem "libpolyraft.so exports $unexpected"
