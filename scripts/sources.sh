@@ -6,6 +6,7 @@ for directory in src-ts test bench scripts; do
   [ -n "$(find "$directory" -name '*.ts' -print -quit 2>/dev/null)" ] || continue
   eslint_directories+=("$directory")
   prettier_patterns+=("$directory/**/*.ts")
+  [ "$directory" != src-ts ] || prettier_patterns+=("$directory/**/*.{tsx,css}")
 done
 
 mapfile -t native_sources < <(

@@ -207,6 +207,7 @@ export class AdminEndpoint implements Companion {
     answerJson(request, response, 200, {
       interval_ms: SAMPLE_INTERVAL_MS,
       kept: SAMPLES_KEPT,
+      newest: this.sampler.newest?.sequence ?? 0,
       samples: this.sampler.after(Number(text)),
     });
   }

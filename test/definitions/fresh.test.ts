@@ -14,6 +14,10 @@ describe('generated files', () => {
     execFileSync('npx', ['tsx', 'scripts/generate-metrics.ts', '--check'], { cwd: root });
   });
 
+  it('agree with the sources of the page', () => {
+    execFileSync('npx', ['tsx', 'scripts/generate-page.ts', '--check'], { cwd: root });
+  });
+
   it('agree with the schema of the configuration', () => {
     execFileSync('npx', ['tsx', 'scripts/generate-configuration.ts', '--check'], { cwd: root });
   });

@@ -1,0 +1,47 @@
+/** Numbers and times as people read them. */
+export function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+export function orDash(value: number | null): string {
+  return value === null ? '–' : grouped(value);
+}
+
+/** 1,234 · 12.3k · 4.56M: short enough for an axis. */
+export function short(value: number): string {
+  if (value < 1_000) return String(Math.round(value * 10) / 10);
+  if (value < 1_000_000) return `${trimmed(value / 1_000)}k`;
+  return `${trimmed(value / 1_000_000)}M`;
+}
+
+function trimmed(value: number): string {
+  return value >= 100 ? String(Math.round(value)) : String(Math.round(value * 10) / 10);
+}
+
+export function milliseconds(value: number): string {
+  if (value < 10) return `${value.toFixed(2)} ms`;
+  if (value < 100) return `${value.toFixed(1)} ms`;
+  return value < 10_000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
+export function seconds(value: number): string {
+  if (value < 10) return `${value.toFixed(1)} s`;
+  if (value < 120) return `${Math.round(value)} s`;
+  if (value < 7_200) return `${Math.round(value / 60)} min`;
+  return value < 172_800 ? `${Math.round(value / 3_600)} h` : `${Math.round(value / 86_400)} days`;
+}
+
+export function bytes(value: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let unit = 0;
+  let rest = value;
+  while (rest >= 1024 && unit < units.length - 1) {
+    rest /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? String(rest) : rest.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+export function clockTime(timeMs: number): string {
+  return new Date(timeMs).toLocaleTimeString('en-GB');
+}
