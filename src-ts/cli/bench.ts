@@ -82,7 +82,7 @@ export async function bench(options: BenchOptions, output: Output): Promise<Exit
 }
 
 async function startNodes(directory: string, count: number, nodes: Node[]): Promise<void> {
-  const environment = new NodeEnvironment(null, 'bench');
+  const environment = new NodeEnvironment(null, 'node', 'bench');
   const silent = (): void => undefined;
   const logger = { debug: silent, info: silent, warning: silent, error: silent };
   const ports = await freePorts(count);
