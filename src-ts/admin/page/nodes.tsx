@@ -1,6 +1,6 @@
 /** Each node with its role, and its log as a bar beside that of the leader. */
 import type { ClusterView, NodeRow } from '../cluster-view.ts';
-import { bytes, grouped, milliseconds, orDash, seconds, short } from './format.ts';
+import { bytes, grouped, milliseconds, orDash, seconds } from './format.ts';
 
 /** Bars show the end of the log: at least so many entries of it. */
 const WINDOW_LEAST = 1_000;
@@ -47,7 +47,7 @@ export function Nodes({ cluster }: { cluster: ClusterView }) {
       </ul>
       <p class="axis">
         <span>{grouped(axis.from)}</span>
-        <span>the last {short(axis.to - axis.from)} entries</span>
+        <span>the last {grouped(axis.to - axis.from)} entries</span>
         <span>{grouped(axis.to)}</span>
       </p>
     </section>
