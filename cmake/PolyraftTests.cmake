@@ -104,8 +104,12 @@ foreach(room_dir ${polyraft_test_rooms})
     add_dependencies(test-${room} program-${room}-${name})
   endforeach()
 
+  set(environment "")
+  if(room STREQUAL "craft" AND POLYRAFT_SANITIZE)
+    set(environment ENVIRONMENT "LSAN_OPTIONS=suppressions=${room_dir}/leaks.txt:print_suppressions=0")
+  endif()
   gtest_discover_tests(test-${room} TEST_PREFIX "${room}." DISCOVERY_MODE PRE_TEST PROPERTIES
-    TIMEOUT 300 LABELS ${room})
+    TIMEOUT 300 LABELS ${room} ${environment})
 endforeach()
 
 if(TARGET polyraft AND TARGET polyraft-engine AND NOT POLYRAFT_SANITIZE)

@@ -17,7 +17,8 @@ thread_local std::shared_ptr<Isolate> own;
 
 // The process ends with this thread: there is nothing to tidy up, and V8 may be on its way out.
 void keep_for_ever(const std::shared_ptr<Isolate>& isolate) {
-  new std::shared_ptr<Isolate>(isolate);
+  static auto* const kept = new std::shared_ptr<Isolate>;
+  *kept = isolate;
 }
 
 // Once a process, with whatever result.
