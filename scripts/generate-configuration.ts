@@ -1,12 +1,25 @@
 // Writes docs/CONFIGURATION.md from src-ts/facade/config/fields.ts. `--check` fails when the file is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ALIASES, EASYRAFT_FIELDS, type Field, POLYRAFT_FIELDS } from '../src-ts/facade/config/fields.ts';
+import {
+  ALIASES,
+  EASYRAFT_FIELDS,
+  type Field,
+  type NamesField,
+  POLYRAFT_FIELDS,
+  TLS_FIELDS,
+} from '../src-ts/facade/config/fields.ts';
 
 const target = fileURLToPath(new URL('../docs/CONFIGURATION.md', import.meta.url));
 
-function typeOf(field: Field): string {
+function typeOf(field: Field | NamesField): string {
   switch (field.kind) {
+    case 'tls':
+      return `{${Object.keys(TLS_FIELDS)
+        .map((name) => `"${name}"`)
+        .join(', ')}}`;
+    case 'names':
+      return 'list of texts';
     case 'integer':
       return `whole number, ${field.unit}, ${field.minimum}..${field.maximum}`;
     case 'boolean':
@@ -20,12 +33,13 @@ function typeOf(field: Field): string {
   }
 }
 
-function defaultOf(field: Field): string {
+function defaultOf(field: Field | NamesField): string {
+  if (field.kind === 'tls' || field.kind === 'names') return '';
   if (field.default === null) return `required; \`${field.example}\``;
   return field.default === '' ? '' : String(field.default);
 }
 
-function table(fields: Readonly<Record<string, Field>>): string {
+function table(fields: Readonly<Record<string, Field | NamesField>>): string {
   const rows = Object.entries(fields).map(
     ([name, field]) => `| \`${name}\` | ${typeOf(field)} | ${defaultOf(field)} | ${field.meaning} |`,
   );
@@ -40,7 +54,8 @@ Generated from \`src-ts/facade/config/fields.ts\` by \`npm run generate\`; do no
 A server is configured by one JSON object, given as text to \`RAFT_NewRaftServer\` or in \`RAFT_Options\`. All of it is
 checked before anything is opened; an error names the key (\`peers[1].url\`) and what to do, in \`RAFT_LastError\`. Unknown
 keys are warned about with the nearest known name, and refused when \`strict\` is true; other spellings are
-${aliases.join(', ')}. Ids keep all 64 bits. Peer URLs are \`http://host:port\`.
+${aliases.join(', ')}. Ids keep all 64 bits. Peer URLs are \`http://host:port\` or, with
+\`peer_tls\`, \`https://host:port\`.
 
 ## Keys that easyraft has, too
 
@@ -50,6 +65,15 @@ ${table(EASYRAFT_FIELDS)}
 
 ${table(POLYRAFT_FIELDS)}
 
+## Certificates
+
+Members of \`peer_tls\`, all of whose files are checked before a server starts, and looked at again, once a second at
+most, when a connection is made: new ones are used from then on, and what cannot be used leaves the old ones in force,
+with a line in the log. Connections that are open stay. [TLS.md](TLS.md) tells how to make and change certificates, and
+what each error means.
+
+${table(TLS_FIELDS)}
+
 ## Rules between keys
 
 - \`election_tick\` is above \`heartbeat_tick\`.
@@ -57,6 +81,7 @@ ${table(POLYRAFT_FIELDS)}
 - Ids and URLs in \`peers\` are unique; \`http://HOST:80/\` and \`http://host:80\` are the same.
 - \`snapdir\` is neither \`waldir\` nor a directory in it.
 - \`lease_reads\` needs \`check_quorum\`.
+- An https URL in \`peers\` needs \`peer_tls\`.
 `;
 
 if (process.argv.includes('--check')) {

@@ -1,7 +1,7 @@
 # Packages of the distribution, and node_modules. Sourced by scripts/setup.
 
 # Commands and headers that a build needs, each with the Debian package that has it.
-readonly required_commands='cmake:cmake ninja:ninja-build g++:g++ clang-format:clang-format'
+readonly required_commands='cmake:cmake ninja:ninja-build g++:g++ clang-format:clang-format openssl:openssl'
 readonly required_headers='gtest/gtest.h:libgtest-dev nlohmann/json.hpp:nlohmann-json3-dev'
 readonly oldest_node='18.20.0'
 

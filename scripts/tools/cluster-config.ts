@@ -5,18 +5,19 @@ export interface Member {
   readonly raftPort: number;
 }
 
-export type ConfigValue = string | number | boolean;
+export type ConfigValue = string | number | boolean | Readonly<Record<string, unknown>>;
 
-export function peerUrl(port: number): string {
-  return `http://127.0.0.1:${port}`;
+export function peerUrl(port: number, scheme = 'http'): string {
+  return `${scheme}://127.0.0.1:${port}`;
 }
 
-/** The configuration of easyraft's page, with other ports. `changes` are put over it. */
+/** The configuration of easyraft's page, with other ports. `changes` are put over it; with `peer_tls` URLs are https. */
 export function configOf(
   id: number,
   members: readonly Member[],
   changes: Readonly<Record<string, ConfigValue>> = {},
 ): string {
+  const scheme = 'peer_tls' in changes ? 'https' : 'http';
   const config = {
     id,
     cluster_id: 1,
@@ -27,7 +28,7 @@ export function configOf(
     election_tick: 10,
     heartbeat_tick: 1,
     boostrap_timeout: 1,
-    peers: members.map((member) => ({ id: member.id, url: peerUrl(member.raftPort) })),
+    peers: members.map((member) => ({ id: member.id, url: peerUrl(member.raftPort, scheme) })),
     join: false,
     max_size_per_msg: 1048576,
     max_inflight_msgs: 256,

@@ -56,6 +56,7 @@ export class NodeEnvironment {
           logger,
           listeners: this.listeners,
           checkQuorum: config.checkQuorum,
+          ...(config.peerTls === undefined ? {} : { tls: config.peerTls }),
         });
       },
       createCompanion: (config, server) => createAdminEndpoint(config, server, clock, logger),

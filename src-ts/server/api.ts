@@ -9,6 +9,7 @@ import type { NodeId } from '../core/node-id.ts';
 import type { StateType } from '../core/types.ts';
 import type { Disk } from '../storage/disk.ts';
 import type { StorageBinding } from '../storage/native-binding.ts';
+import type { TlsFiles } from '../tls/files.ts';
 import type { Transport, TransportEvents } from '../transport/types.ts';
 import type { OwnSequences } from './own-proposals.ts';
 import type { QueueFacts, ServerFigures } from './server-figures.ts';
@@ -72,6 +73,8 @@ export interface ServerConfig {
   readonly quorumTick?: number;
   /** Where metrics, status and page are served; absent: nowhere. */
   readonly admin?: AdminConfig;
+  /** For https URLs, the own one and those of peers; absent: there are none. */
+  readonly peerTls?: TlsFiles;
   /** An id that was removed may be added again, and a removed member waits for that after a restart. */
   readonly reusableIds?: boolean;
 }

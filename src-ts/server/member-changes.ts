@@ -4,7 +4,7 @@ import type { NodeId } from '../core/node-id.ts';
 import { nodeIdToBigint } from '../core/node-id.ts';
 import { isConfChangeV2 } from '../core/raftpb/conf-change.ts';
 import { ConfChangeTransition, ConfChangeType, type ConfChange, type ConfChangeV2 } from '../core/types.ts';
-import { parsePeerUrl } from '../transport/peer-url.ts';
+import { noTls, parsePeerUrl } from '../transport/peer-url.ts';
 import { ServerError, type Clock, type MemberChange, type MemberOperation } from './api.ts';
 import { textOf } from './errors.ts';
 import { decodeJointContext, encodeJointContext } from './joint-context.ts';
@@ -23,6 +23,8 @@ export interface ChangeTarget {
   readonly isBarred: boolean;
   /** Whether an id that was removed may be added again. */
   readonly reusableIds: boolean;
+  /** Whether https URLs can be dialled from here. */
+  readonly hasTls: boolean;
 }
 
 interface PendingChange {
@@ -190,9 +192,12 @@ export class MemberChanges {
 
   private checkUrl(id: NodeId, url: string | null): ServerError | null {
     if (url === null)
-      return new ServerError(ErrorCode.URL, 'the member has no URL; give one as http://host:port');
+      return new ServerError(
+        ErrorCode.URL,
+        'the member has no URL; give one as http://host:port or https://host:port',
+      );
     try {
-      parsePeerUrl(url);
+      if (parsePeerUrl(url).secure && !this.target.hasTls) throw noTls(url);
     } catch (error) {
       return new ServerError(ErrorCode.URL, textOf(error));
     }

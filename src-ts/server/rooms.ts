@@ -140,6 +140,7 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
         return config.leaderOnly === true && node.state !== StateType.Leader;
       },
       reusableIds: config.reusableIds === true,
+      hasTls: config.peerTls !== undefined,
     },
     Math.max(CHANGE_LEAST_MS, CHANGE_ELECTIONS * electionMs),
     random(2 ** 30) * 2 ** 20 + 1,

@@ -1,11 +1,12 @@
 /** One request to a peer over a kept-alive connection, with bounds on time and on the answer's size. */
-import http from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { BodyError, readBody } from './body-reader.ts';
+import type { Connections } from './connections.ts';
 import type { PeerAddressParts } from './peer-url.ts';
 import type { TransportClock, TransportTimer } from './types.ts';
 
 export interface Exchange {
-  readonly agent: http.Agent;
+  readonly connections: Connections;
   readonly address: PeerAddressParts;
   readonly path: string;
   /** Default POST. */
@@ -27,7 +28,7 @@ export type BodyWriter = (write: (piece: Uint8Array) => Promise<void> | void) =>
 
 export interface Answer {
   readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
+  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
@@ -62,10 +63,8 @@ function exchangeOnce(exchange: Exchange): Promise<Answer> {
     let timer: TransportTimer | null = null;
     let connected = false;
     let settled = false;
-    const request = http.request({
-      agent: exchange.agent,
-      host: address.host,
-      port: address.port,
+    const { connections } = exchange;
+    const request = connections.request(address, {
       path: exchange.path,
       method: exchange.method ?? 'POST',
       headers: { ...exchange.headers, Host: address.authority, 'Content-Length': exchange.contentBytes },
@@ -98,7 +97,7 @@ function exchangeOnce(exchange: Exchange): Promise<Answer> {
         return;
       }
       arm(exchange.dialMs, `no connection within ${exchange.dialMs} ms`);
-      socket.once('connect', () => {
+      socket.once(connections.readyEvent(address), () => {
         connected = true;
         awaitPeer();
       });
@@ -109,7 +108,7 @@ function exchangeOnce(exchange: Exchange): Promise<Answer> {
       fail(
         stale
           ? new StaleConnection(error.message)
-          : new ExchangeError(connected ? 'read' : 'connect', error.message),
+          : new ExchangeError(connected ? 'read' : 'connect', connections.describe(address, error)),
       );
     });
     request.on('response', (response) => {

@@ -1,8 +1,12 @@
 /** The receiving end of one stream: dials a peer, reads its frames, and dials again whenever the connection ends. */
 import net from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { DecodeError } from '../core/raftpb/varint.ts';
 import { nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import type { Message } from '../core/types.ts';
+import { dialFailure, TLS_ALERT } from '../tls/failures.ts';
+import type { TlsIdentity } from '../tls/identity.ts';
+import { URL_NEEDS_HTTPS } from './connections.ts';
 import type { FrameDecoder } from './frame.ts';
 import { CLUSTER_ID_MISMATCH, INCOMPATIBLE_VERSION, natureOf, type PeerNature } from './headers.ts';
 import {
@@ -36,6 +40,8 @@ export interface IncomingStreamSettings {
   readonly self: NodeId;
   readonly peer: NodeId;
   readonly picker: UrlPicker;
+  /** Null: there is no https URL in `picker`. */
+  readonly tls: TlsIdentity | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly clock: TransportClock;
   readonly random: (bound: number) => number;
@@ -115,7 +121,7 @@ export class IncomingStream implements ResponseConsumer {
     this.status = 0;
     this.reason = '';
     const reader = new ResponseReader(this);
-    const socket = net.connect({
+    const options = {
       host: address.host,
       port: address.port,
       noDelay: true,
@@ -128,7 +134,12 @@ export class IncomingStream implements ResponseConsumer {
           return true;
         },
       },
-    });
+    };
+    const { tls } = settings;
+    const isSecure = address.secure && tls !== null;
+    const socket: net.Socket = isSecure
+      ? connectTls({ ...options, ...tls.dialOptions(address.host) })
+      : net.connect(options);
     this.socket = socket;
     this.timer = settings.clock.setTimer(settings.dialMs, () => {
       this.timer = null;
@@ -136,13 +147,15 @@ export class IncomingStream implements ResponseConsumer {
     });
     let failure = '';
     socket.on('error', (error) => {
-      failure = error.message;
+      failure = isSecure ? dialFailure(error, tls.name) : error.message;
     });
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
       if (this.socket === socket) this.closed(failure);
     });
-    socket.write(this.requestText(address));
+    // Not before the peer has proved who it is.
+    if (isSecure) socket.once('secureConnect', () => socket.write(this.requestText(address)));
+    else socket.write(this.requestText(address));
   }
 
   private requestText(address: PeerAddressParts): string {
@@ -154,6 +167,10 @@ export class IncomingStream implements ResponseConsumer {
 
   private take(reader: ResponseReader, bytes: Uint8Array, byteCount: number): void {
     this.receivedAt = this.settings.clock.now();
+    if (this.status === 0 && bytes[0] === TLS_ALERT) {
+      this.drop(URL_NEEDS_HTTPS);
+      return;
+    }
     try {
       reader.push(bytes, 0, byteCount);
     } catch (error) {
@@ -220,7 +237,7 @@ export class IncomingStream implements ResponseConsumer {
     switch (this.status) {
       case 0:
       case 200:
-        return text || failure || 'the peer closed it';
+        return text || failure || this.closedWithoutReason();
       case 404:
         return 'the peer does not know this node';
       case 410:
@@ -232,6 +249,13 @@ export class IncomingStream implements ResponseConsumer {
       default:
         return `HTTP status ${this.status} ${text}`.trim();
     }
+  }
+
+  private closedWithoutReason(): string {
+    if (this.status !== 0) return 'the peer closed it';
+    return this.address?.secure === true
+      ? "the peer closed it without an answer; if it does not accept this node's certificate, its log says why"
+      : 'the peer closed it without an answer; if it takes TLS, write https:// in its URL';
   }
 
   private retryLater(): void {

@@ -5,9 +5,13 @@
 import { lookup } from 'node:dns/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { TLS_HANDSHAKE } from '../tls/failures.ts';
+import type { TlsIdentity } from '../tls/identity.ts';
+import { createTlsServer } from '../tls/server.ts';
 import { TransportError } from './errors.ts';
 import { CLUSTER_ID_MISMATCH, parseHexId, refuse } from './headers.ts';
-import { parsePeerUrl } from './peer-url.ts';
+import { noTls, parsePeerUrl } from './peer-url.ts';
 
 /** Connections of one address; what comes beyond is closed at once. */
 const CONNECTIONS_MAX = 2_048;
@@ -15,10 +19,22 @@ const HEADER_BYTES_MAX = 64 * 1024;
 const HEADERS_MS = 10_000;
 const CHECK_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_MS = 15_000;
+const SERVER_OPTIONS = {
+  noDelay: true,
+  keepAlive: true,
+  maxHeaderSize: HEADER_BYTES_MAX,
+  headersTimeout: HEADERS_MS,
+  // Snapshots may take long: bodies have their own bound on silence.
+  requestTimeout: 0,
+  connectionsCheckingInterval: CHECK_INTERVAL_MS,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+};
 
 /** One server of one cluster, as the listener sees it. */
 export interface ClusterEndpoint {
   readonly clusterId: bigint;
+  /** Needed where the URL is https. */
+  readonly tls: TlsIdentity | null;
   /** A request below /raft whose cluster id fits. */
   handleRaft(request: IncomingMessage, response: ServerResponse, path: string): void;
   /** `/message`. */
@@ -36,28 +52,37 @@ class Listener {
   readonly endpoints = new Map<bigint, ClusterEndpoint>();
   /** Clusters that hold a place, among them those that still wait for the bind. */
   users = 0;
+  readonly tls: TlsIdentity | null;
   private readonly server: Server;
+  private readonly closeAllConnections: () => void;
   readonly ready: Promise<void>;
 
-  constructor(url: string, host: string, port: number) {
-    this.server = createServer(
-      {
-        noDelay: true,
-        keepAlive: true,
-        maxHeaderSize: HEADER_BYTES_MAX,
-        headersTimeout: HEADERS_MS,
-        // Snapshots may take long: bodies have their own bound on silence.
-        requestTimeout: 0,
-        connectionsCheckingInterval: CHECK_INTERVAL_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-      },
-      (request, response) => this.route(request, response),
-    );
+  constructor(url: string, host: string, port: number, tls: TlsIdentity | null) {
+    this.tls = tls;
+    const route = (request: IncomingMessage, response: ServerResponse): void => {
+      this.route(request, response);
+    };
+    if (tls === null) {
+      const server = createServer(SERVER_OPTIONS, route);
+      this.server = server;
+      this.closeAllConnections = () => {
+        server.closeAllConnections();
+      };
+    } else {
+      const { server, closeAllConnections } = createTlsServer(tls, SERVER_OPTIONS, route, (socket, text) => {
+        this.strange(`a connection from ${addressOf(socket)} was refused: ${text}`);
+      });
+      this.server = server;
+      this.closeAllConnections = closeAllConnections;
+    }
     this.server.maxConnections = CONNECTIONS_MAX;
     this.server.maxHeadersCount = 100;
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const { rawPacket } = error as { readonly rawPacket?: Uint8Array };
       this.strange(
-        `a connection from ${addressOf(socket as Socket)} does not speak HTTP: ${error.code ?? error.message}`,
+        this.tls === null && rawPacket?.[0] === TLS_HANDSHAKE
+          ? `a connection from ${addressOf(socket as Socket)} was refused: it speaks TLS, and this address takes plain HTTP`
+          : `a connection from ${addressOf(socket as Socket)} does not speak HTTP: ${error.code ?? error.message}`,
       );
       if (socket.writable && error.code !== 'ECONNRESET') {
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -83,7 +108,7 @@ class Listener {
         return;
       }
       this.server.close(() => resolve());
-      this.server.closeAllConnections();
+      this.closeAllConnections();
     });
   }
 
@@ -97,6 +122,12 @@ class Listener {
   private route(request: IncomingMessage, response: ServerResponse): void {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
+    const refused = this.tls === null ? null : this.refusalOf(request, this.tls);
+    if (refused !== null) {
+      this.strange(`a request from ${addressOf(request.socket)} was refused: ${refused}`);
+      refuse(request, response, 403, refused);
+      return;
+    }
     const url = request.url ?? '';
     const query = url.indexOf('?');
     const path = query < 0 ? url : url.slice(0, query);
@@ -125,6 +156,11 @@ class Listener {
     }
     if (isMessage) endpoint.handleHostMessage(request, response);
     else endpoint.handleRaft(request, response, path);
+  }
+
+  private refusalOf(request: IncomingMessage, tls: TlsIdentity): string | null {
+    if (!tls.files.clientCertAuth || tls.files.allowedNames.length === 0) return null;
+    return tls.nameProblem((request.socket as TLSSocket).getPeerCertificate());
   }
 
   /** Health in the JSON that etcd's prober reads. */
@@ -179,15 +215,22 @@ export class ListenerTable {
    * address, or a server of the same cluster is there already.
    */
   async acquire(url: string, endpoint: ClusterEndpoint): Promise<ListenerLease> {
-    const { host, port } = parsePeerUrl(url);
+    const { host, port, secure } = parsePeerUrl(url);
+    const tls = secure ? endpoint.tls : null;
+    if (secure && tls === null) throw noTls(url);
     const address = await resolveHost(url, host);
     const key = `${address}|${port}`;
     for (let before = this.closing.get(key); before !== undefined; before = this.closing.get(key))
       await before;
     let listener = this.listeners.get(key);
     if (listener === undefined) {
-      listener = new Listener(url, address, port);
+      listener = new Listener(url, address, port, tls);
       this.listeners.set(key, listener);
+    } else if (JSON.stringify(listener.tls?.files) !== JSON.stringify(tls?.files)) {
+      throw new TransportError(
+        'tls-differs',
+        `cannot listen on ${url}: a server of another cluster listens there with another peer_tls, or without TLS; use the same, or another port`,
+      );
     }
     if (listener.endpoints.has(endpoint.clusterId)) {
       throw new TransportError(

@@ -1,6 +1,7 @@
 /** What a transport is created with: identity, peers, the server's side, limits and time-outs. */
 import type { Logger } from '../core/api.ts';
 import type { NodeId } from '../core/node-id.ts';
+import type { TlsFiles } from '../tls/files.ts';
 import type { ListenerTable } from './listener-table.ts';
 import type { TransportClock, TransportEvents } from './types.ts';
 
@@ -67,14 +68,6 @@ export const DEFAULT_TIMEOUTS: TransportTimeouts = {
   unreachableIntervalMs: 100,
 };
 
-/** The place of certificates; not supported yet, a transport with it refuses to start. */
-export interface TransportTls {
-  readonly certificateFile: string;
-  readonly keyFile: string;
-  readonly trustedCaFile?: string;
-  readonly clientCertificateAuth?: boolean;
-}
-
 export interface PeerAddress {
   readonly id: NodeId;
   readonly urls: readonly string[];
@@ -96,7 +89,8 @@ export interface TransportOptions {
   readonly listeners: ListenerTable;
   readonly limits?: Partial<TransportLimits>;
   readonly timeouts?: Partial<TransportTimeouts>;
-  readonly tls?: TransportTls;
+  /** Needed by https URLs, the own one and those of peers. */
+  readonly tls?: TlsFiles;
   /** Peers are told when this is off; default true. */
   readonly checkQuorum?: boolean;
 }

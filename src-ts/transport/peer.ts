@@ -1,9 +1,11 @@
 /** Everything between this node and one peer: two streams each way, the pipeline, snapshots, outcomes. */
-import http, { type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Logger } from '../core/api.ts';
 import { nodeIdToBigint, nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import { MessageType, type Message } from '../core/types.ts';
+import type { TlsIdentity } from '../tls/identity.ts';
 import { natureOf, type PeerNature } from './headers.ts';
+import { Connections } from './connections.ts';
 import { exchange, ExchangeError, type Answer, type BodyWriter } from './http-client.ts';
 import { IncomingStream, type IncomingStreamOwner, type StreamKind } from './incoming-stream.ts';
 import { LogLimiter } from './log-limiter.ts';
@@ -30,6 +32,7 @@ export interface PeerContext {
   readonly self: NodeId;
   readonly headers: Readonly<Record<string, string>>;
   readonly checkQuorum: boolean;
+  readonly tls: TlsIdentity | null;
   readonly clock: TransportClock;
   readonly random: (bound: number) => number;
   readonly limits: TransportLimits;
@@ -50,7 +53,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   /** For log lines. */
   readonly name: string;
   private readonly context: PeerContext;
-  private readonly picker = new UrlPicker();
+  private readonly picker: UrlPicker;
   private urls: readonly string[] = [];
   /** What the peer said last in X-PeerURLs. */
   private announcedUrls = '';
@@ -60,7 +63,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   private readonly messageIn: IncomingStream;
   private readonly pipeline: Pipeline;
   private readonly outcomes: OutcomeSender;
-  private readonly agent: http.Agent;
+  private readonly connections: Connections;
   private readonly stopping = new AbortController();
   private nature: PeerNature | null = null;
   private roundTripMs = -1;
@@ -71,6 +74,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   private readonly drops: LogLimiter;
   private readonly troubles: LogLimiter;
   private dialsFailed = 0;
+  private dialFailure = '';
   /** Set by the transport while the peer waits for its flush. */
   dirty = false;
   snapshotRunning = false;
@@ -80,14 +84,11 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     this.id = id;
     this.key = nodeIdToBigint(id);
     this.name = `peer ${nodeIdToHex(id)}`;
+    this.picker = new UrlPicker(context.tls !== null);
     const { limits, clock, logger } = context;
     this.drops = new LogLimiter(logger, () => clock.now(), 1);
     this.troubles = new LogLimiter(logger, () => clock.now(), 5);
-    this.agent = new http.Agent({
-      keepAlive: true,
-      maxSockets: limits.pipelineConnections + OTHER_CONNECTIONS,
-      maxFreeSockets: 2,
-    });
+    this.connections = new Connections(context.tls, limits.pipelineConnections + OTHER_CONNECTIONS);
     this.reporter = new UnreachableReporter(context.clock, context.timeouts.unreachableIntervalMs, () =>
       context.events.unreachable(id),
     );
@@ -113,6 +114,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
         self: context.self,
         peer: this.id,
         picker: this.picker,
+        tls: context.tls,
         headers: context.headers,
         clock: context.clock,
         random: context.random,
@@ -149,7 +151,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     this.msgAppOut = this.messageOut = null;
     this.pipeline.stop();
     this.reporter.stop();
-    this.agent.destroy();
+    this.connections.end();
   }
 
   get isStopped(): boolean {
@@ -194,7 +196,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     const begun = clock.now();
     try {
       const answer = await exchange({
-        agent: this.agent,
+        connections: this.connections,
         address,
         method: 'GET',
         path: '/raft/probing',
@@ -262,7 +264,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     const { context } = this;
     try {
       const answer = await exchange({
-        agent: this.agent,
+        connections: this.connections,
         address,
         path,
         headers: { ...context.headers, ...headers },
@@ -395,8 +397,9 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
       this.troubles.warning(`lost the ${kind} stream from ${this.name}: ${reason}`);
       return;
     }
-    // Two streams dial ten times a second each: one line at first, then one in about a minute.
-    if (this.dialsFailed++ % 1_000 === 0) {
+    // Two streams dial ten times a second each: one line at first, then one in about a minute, and one for each new reason.
+    if (this.dialsFailed++ % 1_000 === 0 || reason !== this.dialFailure) {
+      this.dialFailure = reason;
       this.troubles.warning(`${this.name} cannot be reached for its ${kind} stream: ${reason}`);
     }
   }

@@ -1,7 +1,7 @@
 /** The transport of a raft server: rafthttp as etcd speaks it, over node:http and node:net. */
 import { nodeIdToBigint, type NodeId } from '../core/node-id.ts';
 import { MessageType, type Message } from '../core/types.ts';
-import { TransportError } from './errors.ts';
+import { TlsIdentity } from '../tls/identity.ts';
 import { requestHeaders } from './headers.ts';
 import { ExchangeError } from './http-client.ts';
 import type { ListenerLease } from './listener-table.ts';
@@ -9,8 +9,8 @@ import { LogLimiter } from './log-limiter.ts';
 import { refusalOf } from './message-check.ts';
 import { AppEntriesFrames } from './msgappv2-encoder.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type TransportOptions } from './options.ts';
-import { parsePeerUrl } from './peer-url.ts';
 import { VIEW_PATH } from './outcomes.ts';
+import { noTls, parsePeerUrl } from './peer-url.ts';
 import { Peer, type PeerContext } from './peer.ts';
 import { RequestHandler } from './request-handler.ts';
 import { sendSnapshotTo } from './snapshot-sender.ts';
@@ -49,15 +49,11 @@ class RaftHttp implements Transport {
 
   constructor(options: TransportOptions) {
     this.options = options;
-    if (options.tls !== undefined) {
-      throw new TransportError(
-        'tls-not-supported',
-        'tls is not supported yet; leave it out and use http:// URLs',
-      );
-    }
-    parsePeerUrl(options.localUrl);
-    const { clock, logger } = options;
+    const { clock, logger, tls } = options;
+    const identity = tls === undefined ? null : new TlsIdentity('peer_tls', tls, logger);
+    if (parsePeerUrl(options.localUrl).secure && identity === null) throw noTls(options.localUrl);
     this.context = {
+      tls: identity,
       self: options.id,
       headers: requestHeaders(options),
       checkQuorum: options.checkQuorum ?? true,
@@ -86,6 +82,7 @@ class RaftHttp implements Transport {
     const { options, handler, context } = this;
     const lease = await options.listeners.acquire(options.localUrl, {
       clusterId: options.clusterId,
+      tls: context.tls,
       handleRaft: (request, response, path) => handler.handleRaft(request, response, path),
       handleHostMessage: (request, response) => handler.handleHostMessage(request, response),
       strangeRequest: (text) => context.noise.warning(text),
@@ -288,7 +285,7 @@ class RaftHttp implements Transport {
 }
 
 /**
- * A transport for one server. Throws TransportError when `localUrl` or `tls` cannot be used; peers' URLs that cannot be
+ * A transport for one server. Throws TransportError when `localUrl` cannot be used, TlsError when `tls` cannot; peers' URLs that cannot be
  * used are logged, and those peers are not dialled.
  */
 export function createTransport(options: TransportOptions): Transport {

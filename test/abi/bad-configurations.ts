@@ -51,12 +51,26 @@ const BAD_TEXTS: Readonly<Record<string, readonly string[]>> = {
   node_path: ['""'],
 };
 
+/** The last one is right in its form: its files do not exist. */
+const BAD_TLS: readonly string[] = [
+  '{}',
+  '{"cert_file":"a.crt"}',
+  '{"cert_file":"a.crt","key_file":"a.key"}',
+  '{"cert_file":7,"key_file":"a.key","ca_file":"ca.crt"}',
+  '{"cert_file":"a.crt","key_file":"a.key","ca_file":"ca.crt","client_cert_auth":1}',
+  '{"cert_file":"a.crt","key_file":"a.key","ca_file":"ca.crt","allowed_names":"node"}',
+  '{"cert_file":"a.crt","key_file":"a.key","ca_file":"ca.crt","allowed_names":[""]}',
+  '{"cert_file":"a.crt","key_file":"a.key","ca_file":"ca.crt","ca_fil":"x"}',
+  '{"cert_file":"/nowhere/a.crt","key_file":"/nowhere/a.key","ca_file":"/nowhere/ca.crt"}',
+];
+
 const WRONG_TYPES: Readonly<Record<Field['kind'], readonly string[]>> = {
   integer: ['null', 'true', '"7"', '[]', '{}', '[7]'],
   boolean: ['null', '0', '1', '"true"', '[]', '{}'],
   text: ['null', 'true', '7', '[]', '{}', '["text"]'],
   id: ['null', 'true', '"7"', '[]', '{}', '[7]'],
   peers: ['null', 'true', '7', '"http://127.0.0.1:9001"', '{}'],
+  tls: ['null', 'true', '7', '"node.crt"', '[]'],
 };
 
 function outOfRange(key: string, field: Field): readonly string[] {
@@ -72,6 +86,8 @@ function outOfRange(key: string, field: Field): readonly string[] {
       if (values === undefined) throw new Error(`${key} has no wrong values here: add them to BAD_TEXTS`);
       return values;
     }
+    case 'tls':
+      return BAD_TLS;
     case 'boolean':
     case 'peers':
       return [];

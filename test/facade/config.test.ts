@@ -75,7 +75,12 @@ describe('a configuration', () => {
   });
 
   it.each(Object.entries(FIELDS) as [string, Field][])('refuses %s of a wrong type', (key, field) => {
-    const wrong = ['null', '{}', '[]', field.kind === 'text' ? '7' : '"7"'];
+    const wrong = [
+      'null',
+      ...(field.kind === 'tls' ? [] : ['{}']),
+      '[]',
+      field.kind === 'text' ? '7' : '"7"',
+    ];
     if (field.kind !== 'boolean') wrong.push('true');
     for (const value of wrong) expect(refusal(json({ [key]: value })), value).toContain(`${key} `);
   });
@@ -123,7 +128,7 @@ describe('a configuration', () => {
     ['http://127.0.0.1:9001?', 'query'],
     ['http://:9001', 'not a URL'],
     ['http://127.0.0.1:99999', 'not a URL'],
-    ['https://127.0.0.1:9001', 'not supported yet'],
+    ['https://127.0.0.1:9001', 'needs peer_tls'],
     ['ftp://127.0.0.1:9001', 'scheme'],
     ['127.0.0.1:9001', 'peers[0].url'],
     ['http://127.0.0.1:9001/path', 'path'],
@@ -136,6 +141,38 @@ describe('a configuration', () => {
     const text = refusal(json({ peers: `[{"id":1,"url":"${url}"}]` }));
     expect(text).toContain('peers[0].url');
     expect(text).toContain(why);
+  });
+
+  const TLS = { cert_file: 'a.crt', key_file: 'a.key', ca_file: 'ca.crt' };
+
+  it('takes https URLs with peer_tls, whose port 443 is the usual one', () => {
+    const peers = '[{"id":1,"url":"https://node1:443"},{"id":2,"url":"https://node2:9002"}]';
+    const { config } = parseConfig(json({ peers, peer_tls: JSON.stringify(TLS) }));
+    expect(config.peers.map((peer) => peer.url)).toEqual(['https://node1:443', 'https://node2:9002']);
+    expect(config.peerTls).toEqual({
+      certFile: 'a.crt',
+      keyFile: 'a.key',
+      caFile: 'ca.crt',
+      clientCertAuth: true,
+      allowedNames: [],
+    });
+    const same = '[{"id":1,"url":"https://node1:9001"},{"id":2,"url":"http://node1:9001"}]';
+    expect(refusal(json({ peers: same, peer_tls: JSON.stringify(TLS) }))).toContain('peers[1].url');
+  });
+
+  it.each<[unknown, string]>([
+    [{}, 'peer_tls.cert_file is required; add "cert_file": "node1.crt"'],
+    [{ ...TLS, ca_file: undefined }, 'peer_tls needs ca_file, or client_cert_auth set to false'],
+    [
+      { ...TLS, ca_fil: 'x' },
+      'peer_tls has no member ca_fil; it may have cert_file, key_file, ca_file, client_cert_auth, allowed_names',
+    ],
+    [{ ...TLS, allowed_names: 'x' }, 'peer_tls.allowed_names must be a list of texts'],
+    [{ ...TLS, allowed_names: [''] }, 'peer_tls.allowed_names[0] must not be empty'],
+    [{ ...TLS, client_cert_auth: 'no' }, 'peer_tls.client_cert_auth must be true or false'],
+    [{ ...TLS, key_file: 7 }, 'peer_tls.key_file must be text in quotes'],
+  ])('refuses peer_tls %j', (value, text) => {
+    expect(refusal(json({ peer_tls: JSON.stringify(value) }))).toContain(text);
   });
 
   it('accepts host names and IPv6 addresses', () => {

@@ -276,7 +276,7 @@ describe('one address for several clusters', () => {
     await new Promise((resolve) => taken.close(resolve));
     const away = makeNode(1, 'http://192.0.2.7:2380', []);
     await expect(away.transport.start()).rejects.toMatchObject({ code: 'cannot-listen' });
-    expect(() => makeNode(1, 'https://127.0.0.1:9', [])).toThrow(/not supported yet/);
+    expect(() => makeNode(1, 'https://127.0.0.1:9', [])).toThrow(/https needs peer_tls/);
     for (const bad of ['127.0.0.1:90', 'http://', 'ftp://a:1', 'http://a:1/path', 'http://a:0', 'nonsense']) {
       expect(() => makeNode(1, bad, [])).toThrow();
     }

@@ -1,6 +1,6 @@
 /** The keys of the admin endpoint: what they must be, and what they mean to a server. */
 import type { AdminConfig } from '../../server/api.ts';
-import { peerUrlKey, peerUrlProblem } from './peer-url.ts';
+import { isSecureUrl, peerUrlKey, peerUrlProblem } from './peer-url.ts';
 import type { RawConfig } from './schema.ts';
 
 /** Of a URL: its host is this machine and nobody else reaches it. */
@@ -20,6 +20,8 @@ export function adminProblem(raw: RawConfig): string | null {
   }
   const problem = peerUrlProblem(url);
   if (problem !== null) return `admin_url "${url}" ${problem}`;
+  if (isSecureUrl(url))
+    return `admin_url "${url}" uses https, which is not supported here yet; write http://host:port`;
   if (!isLoopback(url) && !remote) {
     return (
       `admin_url "${url}" can be reached by other machines, who could then read what it shows; use 127.0.0.1, or set ` +

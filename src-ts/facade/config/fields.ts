@@ -39,7 +39,20 @@ export type PeersField = {
 type DefaultOrExample<T> =
   { readonly default: T } | { readonly default: null; /** As JSON text. */ readonly example: string };
 
-export type Field = IntegerField | BooleanField | TextField | IdField | PeersField;
+export interface NamesField {
+  readonly kind: 'names';
+  readonly meaning: string;
+  readonly default: readonly string[];
+}
+
+export interface TlsField {
+  readonly kind: 'tls';
+  readonly meaning: string;
+  /** Absent: no TLS. */
+  readonly default: undefined;
+}
+
+export type Field = IntegerField | BooleanField | TextField | IdField | PeersField | TlsField;
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -157,6 +170,13 @@ export const POLYRAFT_FIELDS = {
     'Lets RAFT_ReadIndex with RAFT_READ_LEASE trust the leader’s lease, and so the clocks of all members to run at about ' +
       'the same rate. Needs check_quorum on all of them.',
   ),
+  peer_tls: {
+    kind: 'tls',
+    default: undefined,
+    meaning:
+      'Certificates for https URLs, the own one and those of peers; see [Certificates](#certificates). The files are read ' +
+      'again when they change.',
+  },
   max_proposal_bytes: integer('bytes', 1, 256 * MEBIBYTE, 64 * MEBIBYTE, 'Largest proposal, inclusive.'),
   runtime: {
     kind: 'text',
@@ -193,6 +213,42 @@ export const POLYRAFT_FIELDS = {
   },
   strict: flag(false, 'Makes unknown keys an error instead of a line in the log.'),
 } as const satisfies Readonly<Record<string, Field>>;
+
+/** The members of a value of kind 'tls'. */
+export const TLS_FIELDS = {
+  cert_file: {
+    kind: 'text',
+    default: null,
+    example: '"node1.crt"',
+    meaning:
+      'The own certificate, then those between it and the CA; PEM. For serverAuth and clientAuth, with the host of the own ' +
+      'URL among its subject alternative names.',
+  },
+  key_file: {
+    kind: 'text',
+    default: null,
+    example: '"node1.key"',
+    meaning: 'Its private key, PEM, without a passphrase.',
+  },
+  ca_file: {
+    kind: 'text',
+    default: '',
+    meaning:
+      'The CAs that certificates of others must come from, PEM. Needed with client_cert_auth; without it the CAs of the ' +
+      'system count.',
+  },
+  client_cert_auth: flag(
+    true,
+    'Whoever connects must show a certificate from ca_file. When false, only who listens proves who it is, and everybody ' +
+      'who reaches the port may speak as a member.',
+  ),
+  allowed_names: {
+    kind: 'names',
+    default: [],
+    meaning:
+      'Unless empty, a certificate must bear one of these as common name or subject alternative name, whoever connects.',
+  },
+} as const satisfies Readonly<Record<string, Field | NamesField>>;
 
 export const FIELDS = { ...EASYRAFT_FIELDS, ...POLYRAFT_FIELDS };
 

@@ -6,6 +6,7 @@ import { ServerError, type ServerConfig } from '../../server/api.ts';
 import { adminConfig, adminProblem } from './admin-keys.ts';
 import { ALIASES, FIELDS } from './fields.ts';
 import { configSchema, type RawConfig } from './schema.ts';
+import { isSecureUrl } from './peer-url.ts';
 import { nearestKey } from './unknown-keys.ts';
 
 export interface ParsedConfig {
@@ -86,6 +87,12 @@ function checkRelations(raw: RawConfig): void {
       `snapdir "${raw.snapdir}" is waldir "${raw.waldir}" or lies in it; give it a directory of its own`,
     );
   }
+  const secure = raw.peers.findIndex((peer) => isSecureUrl(peer.url));
+  if (secure >= 0 && raw.peer_tls === undefined) {
+    throw refuse(
+      `peers[${secure}].url is "${raw.peers[secure]!.url}", and https needs peer_tls: {"cert_file", "key_file", "ca_file"}`,
+    );
+  }
   if (raw.lease_reads && !raw.check_quorum) {
     throw refuse('lease_reads needs check_quorum; set check_quorum to true, or lease_reads to false');
   }
@@ -132,5 +139,6 @@ function toServerConfig(raw: RawConfig): ServerConfig {
     checkQuorum: raw.check_quorum,
     leaseReads: raw.lease_reads,
     ...(raw.admin_url === '' ? {} : { admin: adminConfig(raw) }),
+    ...(raw.peer_tls === undefined ? {} : { peerTls: raw.peer_tls }),
   };
 }

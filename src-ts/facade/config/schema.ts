@@ -1,6 +1,7 @@
 import { isLosslessNumber } from 'lossless-json';
 import * as z from 'zod';
-import { FIELDS, type Field, type FieldName } from './fields.ts';
+import type { TlsFiles } from '../../tls/files.ts';
+import { FIELDS, TLS_FIELDS, type Field, type FieldName, type NamesField } from './fields.ts';
 import { peerUrlKey, peerUrlProblem } from './peer-url.ts';
 
 const LARGEST_ID = 2n ** 64n - 1n;
@@ -95,8 +96,36 @@ const peersSchema = z
     });
   });
 
-function schemaOf(field: Field): z.ZodType {
+const namesSchema = z.array(textSchema(undefined), 'must be a list of texts');
+
+/** A misspelt member would leave a door open, so unknown ones are errors here. */
+const tlsSchema = z
+  .strictObject(shapeOf(TLS_FIELDS), {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `has no member ${String(issue.keys[0])}; it may have ${Object.keys(TLS_FIELDS).join(', ')}`
+        : 'must be an object {"cert_file", "key_file", "ca_file"}',
+  })
+  .transform((value, context): TlsFiles => {
+    const raw = value as unknown as RawTls;
+    if (raw.client_cert_auth && raw.ca_file === '') {
+      return fail(context, 'needs ca_file, or client_cert_auth set to false');
+    }
+    return {
+      certFile: raw.cert_file,
+      keyFile: raw.key_file,
+      caFile: raw.ca_file === '' ? null : raw.ca_file,
+      clientCertAuth: raw.client_cert_auth,
+      allowedNames: raw.allowed_names,
+    };
+  });
+
+function schemaOf(field: Field | NamesField): z.ZodType {
   switch (field.kind) {
+    case 'names':
+      return namesSchema;
+    case 'tls':
+      return tlsSchema;
     case 'integer':
       return integerSchema(field.minimum, field.maximum, field.unit);
     case 'boolean':
@@ -110,6 +139,14 @@ function schemaOf(field: Field): z.ZodType {
   }
 }
 
+interface RawTls {
+  readonly cert_file: string;
+  readonly key_file: string;
+  readonly ca_file: string;
+  readonly client_cert_auth: boolean;
+  readonly allowed_names: readonly string[];
+}
+
 type ValueOf<F extends Field> = F extends { readonly kind: 'integer' }
   ? number
   : F extends { readonly kind: 'boolean' }
@@ -118,7 +155,9 @@ type ValueOf<F extends Field> = F extends { readonly kind: 'integer' }
       ? bigint
       : F extends { readonly kind: 'peers' }
         ? readonly { readonly id: bigint; readonly url: string }[]
-        : string;
+        : F extends { readonly kind: 'tls' }
+          ? TlsFiles | undefined
+          : string;
 
 /** A configuration whose every key stands alone; rules between keys are parseConfig's. */
 export type RawConfig = { readonly [Name in FieldName]: ValueOf<(typeof FIELDS)[Name]> };
@@ -131,16 +170,14 @@ function required(schema: z.ZodType, example: string): z.ZodType {
   }, schema);
 }
 
-function build(): z.ZodType<RawConfig> {
+function shapeOf(fields: Readonly<Record<string, Field | NamesField>>): Record<string, z.ZodType> {
   const shape: Record<string, z.ZodType> = {};
-  for (const [name, field] of Object.entries(FIELDS) as [string, Field][]) {
+  for (const [name, field] of Object.entries(fields)) {
     const schema = schemaOf(field);
-    shape[name] =
-      field.default === null
-        ? required(schema, `"${name}": ${field.example}`)
-        : schema.default(field.default);
+    if (field.default === null) shape[name] = required(schema, `"${name}": ${field.example}`);
+    else shape[name] = field.kind === 'tls' ? schema.optional() : schema.default(field.default);
   }
-  return z.object(shape) as unknown as z.ZodType<RawConfig>;
+  return shape;
 }
 
-export const configSchema = build();
+export const configSchema = z.object(shapeOf(FIELDS)) as unknown as z.ZodType<RawConfig>;

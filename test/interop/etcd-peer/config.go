@@ -11,6 +11,13 @@ type peerConfig struct {
 	URL string `json:"url"`
 }
 
+// peerTLS is mutual, whatever else polyraft's configuration allows.
+type peerTLS struct {
+	CertFile string `json:"cert_file"`
+	KeyFile  string `json:"key_file"`
+	CAFile   string `json:"ca_file"`
+}
+
 // config has the keys of polyraft's configuration (docs/CONFIGURATION.md) that this program knows; others are ignored.
 type config struct {
 	ID              uint64       `json:"id"`
@@ -29,6 +36,7 @@ type config struct {
 	MaxInflightMsgs int          `json:"max_inflight_msgs"`
 	PreVote         bool         `json:"pre_vote"`
 	CheckQuorum     bool         `json:"check_quorum"`
+	PeerTLS         peerTLS      `json:"peer_tls"`
 
 	// The first entries of a new cluster hold ids only: a program may leave it to its configuration who is where.
 	withoutURLs bool

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/rafthttp"
 	stats "go.etcd.io/etcd/server/v3/etcdserver/api/v2stats"
@@ -85,9 +86,17 @@ func (n *node) startTransport(logger *zap.Logger) error {
 		return err
 	}
 	own := types.ID(n.config.ID)
+	tls := transport.TLSInfo{
+		CertFile:       n.config.PeerTLS.CertFile,
+		KeyFile:        n.config.PeerTLS.KeyFile,
+		TrustedCAFile:  n.config.PeerTLS.CAFile,
+		ClientCertAuth: true,
+		Logger:         logger,
+	}
 	n.transport = &rafthttp.Transport{
 		Logger:      logger,
 		DialTimeout: time.Second,
+		TLSInfo:     tls,
 		ID:          own,
 		URLs:        urls,
 		ClusterID:   types.ID(n.config.ClusterID),
@@ -103,6 +112,11 @@ func (n *node) startTransport(logger *zap.Logger) error {
 	listener, err := net.Listen("tcp", urls[0].Host)
 	if err != nil {
 		return err
+	}
+	if urls[0].Scheme == "https" {
+		if listener, err = transport.NewTLSListener(listener, &tls); err != nil {
+			return err
+		}
 	}
 	go func() { fail(http.Serve(listener, n.transport.Handler())) }()
 	return nil

@@ -1,0 +1,180 @@
+/**
+ * What is malformed, to the port where peers speak, with and without TLS: the node goes on serving. A seed makes the
+ * requests; a failure names it, and POLYRAFT_MALFORMED_SEED makes the same again.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { configOf } from '../../scripts/tools/cluster-config.ts';
+import { freePorts } from '../../scripts/tools/free-ports.ts';
+import { Node } from '../linearizability/cluster.ts';
+import { CertificateDirectory } from '../tls/certificates.ts';
+import { peerTls } from '../tls/configuration.ts';
+import { figure, runtimes } from './figures.ts';
+import { waitUntil } from './cluster.ts';
+
+/** All four cases together: 100,000. */
+const REQUESTS = figure(150, 25_000);
+const AT_ONCE = 32;
+const GIVE_UP_MS = 150;
+const ANSWER_MS = 10_000;
+const PATIENCE_MS = 60_000;
+
+type Random = (bound: number) => number;
+
+function randomOf(seed: number): Random {
+  let state = seed >>> 0;
+  return (bound) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
+  };
+}
+
+function bytes(random: Random, count: number): Buffer {
+  return Buffer.from(Array.from({ length: count }, () => random(256)));
+}
+
+function pick<T>(random: Random, from: readonly T[]): T {
+  return from[random(from.length)]!;
+}
+
+/** A request that could be one, with something wrong in each part now and then. */
+function request(random: Random): Buffer {
+  const path = pick(random, [
+    '/raft',
+    '/raft/snapshot',
+    '/raft/outcomes',
+    '/message',
+    '/raft/stream/msgapp/2',
+    '/raft/stream/message/ffffffffffffffff',
+    '/raft/stream/message/zz',
+    '/raft/stream/nothing/1',
+    '/raft/probing',
+    '/raft/../../etc/passwd',
+    `/${'x'.repeat(random(9_000))}`,
+    '/raft?%00%ff',
+  ]);
+  const id = (): string =>
+    pick(random, ['1', '2', '3', '0', '-1', '', 'ffffffffffffffff', '1'.repeat(400), 'g']);
+  const body = bytes(random, pick(random, [0, 1, 7, 8, 9, 100, 5_000]));
+  const length = pick(random, [
+    String(body.length),
+    String(body.length + 5),
+    '99999999999999999999',
+    '-1',
+    '0x10',
+    '549755813888',
+  ]);
+  const framing = pick(random, [
+    `Content-Length: ${length}\r\n`,
+    `Content-Length: ${length}\r\nContent-Length: 3\r\n`,
+    'Transfer-Encoding: chunked\r\n',
+    'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n',
+    '',
+  ]);
+  const head =
+    `${pick(random, ['GET', 'POST', 'POST', 'PUT', 'BREW', ''])} ${path} ${pick(random, ['HTTP/1.1', 'HTTP/1.1', 'HTTP/9.9', ''])}\r\n` +
+    `Host: ${pick(random, ['127.0.0.1', '', '\u0000'])}\r\nX-Server-From: ${id()}\r\nX-Raft-To: ${id()}\r\n` +
+    `X-Etcd-Cluster-ID: ${pick(random, ['1', '1', '1', '2', 'x', ''])}\r\n` +
+    `X-Server-Version: ${pick(random, ['3.5.0', '3.5.0', '3.5.0', '9', '', 'a.b.c'])}\r\n` +
+    `X-Min-Cluster-Version: ${pick(random, ['3.0.0', '3.0.0', '3.0.0', '99.0.0'])}\r\n` +
+    `X-PeerURLs: ${pick(random, ['http://127.0.0.1:1', 'nonsense', ',,,,', 'x'.repeat(3_000)])}\r\n` +
+    `X-Polyraft-Members: ${pick(random, ['e30', '!', 'x'.repeat(2_000)])}\r\n${framing}\r\n`;
+  return Buffer.concat([Buffer.from(head, 'latin1'), body]);
+}
+
+function malformed(random: Random): Buffer {
+  const whole = request(random);
+  switch (random(6)) {
+    case 0:
+      return bytes(random, 1 + random(2_000));
+    case 1:
+      // A TLS hello that is none.
+      return Buffer.concat([Buffer.from([0x16, 3, 1, 2, 0]), bytes(random, random(600))]);
+    case 2:
+      return whole.subarray(0, random(whole.length));
+    case 3: {
+      const damaged = Buffer.from(whole);
+      for (let i = 0; i < 5; i++) damaged[random(damaged.length)] = random(256);
+      return damaged;
+    }
+    case 4:
+      return Buffer.concat([whole, request(random)]);
+    default:
+      return whole;
+  }
+}
+
+/** Resolves when the node has ended the connection, or nothing more comes of it. */
+function send(open: () => Socket, data: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = open();
+    const timer = setTimeout(() => socket.destroy(), GIVE_UP_MS);
+    socket.on('error', () => undefined);
+    socket.once('data', () => setTimeout(() => socket.destroy(), 5));
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.resume();
+    socket.write(data);
+  });
+}
+
+describe.each(runtimes())('%s runtime', (runtime) => {
+  const directory = new CertificateDirectory();
+  let node: Node | null = null;
+  afterEach(async () => {
+    await node?.kill();
+    node = null;
+  });
+  afterAll(() => {
+    directory.remove();
+  });
+
+  test.each(['http', 'https'])(
+    `${REQUESTS} malformed requests over %s leave the node serving`,
+    async (scheme) => {
+      const [port] = await freePorts(1);
+      const path = join(directory.path, scheme);
+      mkdirSync(path);
+      const files = scheme === 'https' ? directory.authority('ca').issue('node') : null;
+      const changes = files === null ? {} : { peer_tls: peerTls(files) };
+      node = new Node(1, port!, path);
+      await node.start(configOf(1, [{ id: 1, raftPort: port! }], { tickms: 20, ...changes }), runtime);
+      const serving = node;
+      await waitUntil('a leader', PATIENCE_MS, async () => {
+        return (await serving.ask('put 1 1', ANSWER_MS))?.kind === 'ok';
+      });
+      const seed = Number(process.env.POLYRAFT_MALFORMED_SEED ?? Math.floor(Math.random() * 2 ** 32));
+      const random = randomOf(seed);
+      const shown =
+        files === null
+          ? null
+          : {
+              cert: readFileSync(files.certFile),
+              key: readFileSync(files.keyFile),
+              ca: readFileSync(files.caFile!),
+            };
+      // Over TLS half of them come from somebody with a good certificate.
+      const open = (): Socket =>
+        shown !== null && random(2) === 0
+          ? connectTls({ host: '127.0.0.1', port: port!, ...shown })
+          : connect(port!, '127.0.0.1');
+      let left = REQUESTS;
+      const sender = async (): Promise<void> => {
+        while (left-- > 0) await send(open, malformed(random));
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, sender));
+      expect(serving.process?.isRunning, `seed ${seed}`).toBe(true);
+      expect(await serving.ask('put 1 2', ANSWER_MS), `seed ${seed}`).toMatchObject({ kind: 'ok' });
+      expect(await serving.ask('get 1', ANSWER_MS), `seed ${seed}`).toEqual({ kind: 'ok', value: 2 });
+      expect(serving.role, `seed ${seed}`).toBe('leader');
+    },
+    PATIENCE_MS * 2 + REQUESTS * GIVE_UP_MS,
+  );
+});
