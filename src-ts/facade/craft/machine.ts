@@ -190,8 +190,11 @@ export class Machine {
       }
     }
     node.elapse(0, true);
-    // Who may not campaign waits once more.
-    if (isOverdue && !isLeader && node.ticksUntilDue() <= 0) node.restartElectionTimer();
+    if (isOverdue && !isLeader && node.ticksUntilDue() <= 0) {
+      // Who may not campaign waits once more, and does not keep others from it for a leader that is silent.
+      node.restartElectionTimer();
+      node.forgetLeader();
+    }
     this.catchUps.passTime(node, this.now, this.settings);
   }
 

@@ -357,6 +357,18 @@ describe('configurations', () => {
     expect(cluster.server(2).applied).toEqual(['a']);
   });
 
+  it('let one without a vote forget a leader that is silent', () => {
+    const cluster = new StepCluster([1]);
+    cluster.run(10);
+    cluster.add(2);
+    expect(cluster.change(1, { 1: voter, 2: standby })).toBe(0);
+    cluster.run(500, (id) => id === 1);
+    expect(cluster.of(2).known.lead).toBe(1);
+    cluster.cut(1);
+    cluster.run(2500);
+    expect(cluster.of(2).known).toMatchObject({ lead: 0, state: 1 });
+  });
+
   it('let one that crashed while it took itself out help the rest', () => {
     const cluster = new StepCluster([1, 2]);
     cluster.elect(1);

@@ -14,8 +14,10 @@ export class WorldServer {
   private state = 0;
   private applied = 0;
   private timerAt = Infinity;
-  private isTaking = false;
+  /** The snapshot that is being taken. */
+  private taking: StoredSnapshot | null = null;
   private standing = 0;
+  private error = '';
 
   constructor(id: number, world: World, disk: Disk) {
     this.id = id;
@@ -42,7 +44,7 @@ export class WorldServer {
     this.program = program;
     this.life++;
     this.timerAt = Infinity;
-    this.isTaking = false;
+    this.taking = null;
     const { snapshot } = program.log;
     this.applied = snapshot?.index ?? 0;
     this.state = Number(snapshot?.state[0] ?? 0);
@@ -85,7 +87,7 @@ export class WorldServer {
     const { program } = this;
     if (program === null) return;
     const code = this.do(what, () => event(program));
-    need(code === 0, () => `server ${this.id} refuses: ${what}, code ${code}`);
+    need(code === 0, () => `server ${this.id} refuses: ${what}, code ${code}, ${this.error}`);
   }
 
   /** Feeds an event and does what the update says; its code. */
@@ -103,6 +105,7 @@ export class WorldServer {
         `${world.now} ${this.id} ${what} ${update.code} ${update.flags} state ${known.state} term ${known.term} ` +
         `vote ${known.vote} commit ${known.commit} last ${known.lastIndex} due ${known.timeout}`,
     );
+    this.error = update.error;
     if (update.code === 0) this.process(program, update, was, lastBefore);
     if (this.program === program) this.armTimer(program);
     return update.code;
@@ -161,7 +164,7 @@ export class WorldServer {
     const write = program.writes[program.writes.length - 1]!;
     if (write.snapshot !== null) {
       need(write.snapshot.index > this.applied, () => `server ${id} is to install what it has applied`);
-      this.isTaking = false;
+      this.taking = null;
     } else {
       need(
         write.first <= lastBefore + 1 && write.first > this.applied,
@@ -265,9 +268,8 @@ export class WorldServer {
   private maybeSnapshot(program: Program): void {
     const { world } = this;
     const last = program.log.snapshot?.index ?? 0;
-    if (this.isTaking || this.applied < last + world.weather.snapshotEntries) return;
+    if (this.taking !== null || this.applied < last + world.weather.snapshotEntries) return;
     if (this.disk.log.last < this.applied || program.writes.some(({ snapshot }) => snapshot !== null)) return;
-    this.isTaking = true;
     const index = this.applied;
     const members = program.log.membersAt(index)!;
     const taken: StoredSnapshot = {
@@ -276,9 +278,10 @@ export class WorldServer {
       members,
       state: [String(this.state)],
     };
+    this.taking = taken;
     this.later(world.random.between(0, 5 * world.weather.diskMs), () => {
-      if (!this.isTaking) return;
-      this.isTaking = false;
+      if (this.taking !== taken) return;
+      this.taking = null;
       world.outcome.snapshots++;
       this.must('snapshot', () => program.snapshotTaken(taken, world.weather.trailing));
     });
