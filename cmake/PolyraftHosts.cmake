@@ -20,7 +20,8 @@ endfunction()
 # Those of the libraft interface.
 if(TARGET polyraft-libraft AND TARGET polyraft-examples)
   file(GLOB polyraft_libraft_host CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/libraft/host/*.c")
-  add_executable(libraft_host ${polyraft_libraft_host} "${CMAKE_SOURCE_DIR}/test/scenario/host/machine.c")
+  add_executable(libraft_host ${polyraft_libraft_host} "${CMAKE_SOURCE_DIR}/test/scenario/host/machine.c"
+    "${CMAKE_SOURCE_DIR}/test/scenario/host/host_lines.c")
   target_link_libraries(libraft_host PRIVATE polyraft-compile polyraft-libraft polyraft-examples)
   target_include_directories(libraft_host PRIVATE "${CMAKE_SOURCE_DIR}/examples-c" "${CMAKE_SOURCE_DIR}/test/scenario/host")
   set_target_properties(libraft_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test/libraft")

@@ -30,7 +30,7 @@ Node::Node(const RaftFSM& fsm, const RaftConfig& config, FutureTable::Release re
 
 Node::~Node() {
   stop();
-  const std::lock_guard<std::mutex> lock(shutdown_mutex_);
+  // It takes shutdown_mutex_ itself before it ends. Nobody else has this object any more.
   shutdown_thread_.join();
 }
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { LineProcess } from '../../scripts/tools/line-process.ts';
-import { waitUntil } from '../scenario/cluster.ts';
 import { buildDirectory } from '../scenario/figures.ts';
+import { waitUntil } from '../scenario/wait-until.ts';
 
 const TIMEOUT_MS = 30_000;
 const program = join(buildDirectory, 'examples/raft_client');

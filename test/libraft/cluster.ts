@@ -1,31 +1,34 @@
 /** Nodes of the libraft interface in processes of their own: started, killed, loaded, and compared at the end. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
-import { LineProcess } from '../../scripts/tools/line-process.ts';
-import { waitUntil } from '../scenario/cluster.ts';
 import { buildDirectory } from '../scenario/figures.ts';
-import { checkJournals, readJournal, type JournalReport } from '../scenario/journal.ts';
+import { HostCluster, type HostNode, type Story } from '../scenario/host-cluster.ts';
+import { HostError, LineHost, type LoadOptions } from '../scenario/line-host.ts';
+import { waitUntil } from '../scenario/wait-until.ts';
 
-const ANSWER_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 60_000;
 const LEADER_TIMEOUT_MS = 60_000;
-const AGREE_TIMEOUT_MS = 60_000;
-const RECORD_BYTES = 32;
-const MILLISECOND = 1_000_000;
+export const MILLISECOND = 1_000_000;
 /** Quicker than the defaults, and still slow enough for a busy machine. */
-const QUICK: Members = { HeartbeatTimeout: 400 * MILLISECOND, ElectionTimeout: 400 * MILLISECOND };
+const QUICK: Members = {
+  HeartbeatTimeout: 400 * MILLISECOND,
+  ElectionTimeout: 400 * MILLISECOND,
+  LeaderLeaseTimeout: 300 * MILLISECOND,
+};
 
 /** RaftError, by its place. */
 export const RaftError = {
   NOT_LEADER: 2,
-  OTHER: 12,
+  LEADERSHIP_LOST: 3,
+  SHUTDOWN: 4,
+  ENQUEUE_TIMEOUT: 5,
   KNOWN_PEER: 6,
   UNKNOWN_PEER: 7,
+  OTHER: 12,
   RESOLVE: 15,
   IN_SHUTDOWN: 16,
-};
+} as const;
 
 export type Members = Readonly<Record<string, number>>;
 
@@ -36,30 +39,8 @@ export interface Counts {
   readonly unknown: number;
   readonly faults: number;
   readonly lastFault: number;
-}
-
-export interface Digest {
-  readonly count: number;
-  readonly chain: string;
-  readonly duplicates: number;
-}
-
-export interface Load {
-  readonly threads: number;
-  readonly window: number;
-  readonly bytes: number;
-  readonly pauseUs: number;
-}
-
-/** A command that the host answered with an error. */
-export class LibraftError extends Error {
-  override readonly name = 'LibraftError';
-  readonly code: number;
-
-  constructor(code: number, text: string) {
-    super(`error ${code}: ${text}`);
-    this.code = code;
-  }
+  /** By RaftError: futures that ended so. */
+  readonly byError: readonly number[];
 }
 
 export interface HostOptions {
@@ -71,16 +52,12 @@ export interface HostOptions {
 }
 
 /** One process with one node: test/libraft/host. */
-export class LibraftHost {
-  readonly process: LineProcess;
-  private last: Promise<unknown> = Promise.resolve();
-
+export class LibraftHost extends LineHost {
   constructor(name: string, directory: string, { isCounter, members, options }: HostOptions) {
-    const settings = Object.entries({ LeaderLeaseTimeout: 300 * MILLISECOND, ...QUICK, ...members });
-    this.process = new LineProcess(name, join(buildDirectory, 'test/libraft/libraft_host'), [
+    super(name, join(buildDirectory, 'test/libraft/libraft_host'), [
       directory,
       isCounter === true ? 'counter' : 'machine',
-      ...settings.map(([key, value]) => `${key}=${value}`),
+      ...Object.entries({ ...QUICK, ...members }).map(([key, value]) => `${key}=${value}`),
       '--',
       ...options,
     ]);
@@ -90,33 +67,22 @@ export class LibraftHost {
   started(): Promise<string> {
     return this.process.waitForLine(
       (line) => line.startsWith('ready ') || line.startsWith('failed '),
-      ANSWER_TIMEOUT_MS,
+      START_TIMEOUT_MS,
       'its start',
     );
-  }
-
-  command(line: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<string> {
-    const answer = this.last.then(() => this.ask(line, timeoutMs));
-    this.last = answer.catch(() => undefined);
-    return answer;
-  }
-
-  private async ask(line: string, timeoutMs: number): Promise<string> {
-    const isAnswer = (text: string): boolean => text.startsWith('answer ') || text.startsWith('error ');
-    const waiting = this.process.waitForLine(isAnswer, timeoutMs, `the answer to "${line}"`);
-    this.process.send(line);
-    const [, kind, text] = /^(\w+) (.*)$/.exec(await waiting)!;
-    if (kind === 'answer') return text!;
-    const [, code, reason] = /^(-?\d+) (.*)$/.exec(text!)!;
-    throw new LibraftError(Number(code), reason!);
   }
 
   state(): Promise<string> {
     return this.command('state');
   }
 
-  async stats(): Promise<Record<string, string>> {
-    return JSON.parse(await this.command('stats')) as Record<string, string>;
+  stats(): Promise<Record<string, string>> {
+    return this.told<Record<string, string>>('stats');
+  }
+
+  /** The index of its newest snapshot; 0: none. */
+  async snapshotIndex(): Promise<number> {
+    return Number((await this.stats())['last_snapshot_index']);
   }
 
   /** Pid of the engine; -1 while there is none. */
@@ -124,54 +90,65 @@ export class LibraftHost {
     return Number(await this.command('child'));
   }
 
-  async digest(): Promise<Digest> {
-    return JSON.parse(await this.command('digest')) as Digest;
+  /** RaftError that a command ends with; 0: none. */
+  async codeOf(command: string): Promise<number> {
+    try {
+      await this.command(command);
+      return 0;
+    } catch (error) {
+      if (error instanceof HostError) return error.code;
+      throw error;
+    }
+  }
+
+  counts(): Promise<Counts> {
+    return this.told<Counts>('counts');
   }
 
   /** Ends the load; every future must have ended within the time, each with what it may end with. */
   async quiet(timeoutMs = 40_000): Promise<Counts> {
-    const counts = JSON.parse(await this.command(`quiet ${timeoutMs}`)) as Counts;
+    const counts = await this.told<Counts>(`quiet ${timeoutMs}`);
     expect(counts.faults, `futures that ended in another way, the last one with ${counts.lastFault}`).toBe(0);
     expect(counts.acknowledged + counts.refused + counts.unknown).toBe(counts.proposed);
     return counts;
   }
 }
 
-export interface Node {
+export interface Node extends HostNode<LibraftHost> {
   readonly port: number;
-  readonly directory: string;
-  host: LibraftHost | null;
 }
 
-export class LibraftCluster {
-  readonly nodes: Node[] = [];
-  readonly directory = mkdtempSync(join(tmpdir(), 'polyraft-libraft-'));
+export class LibraftCluster extends HostCluster<LibraftHost, Node> {
   private readonly members: Members;
   private writers = 1;
 
   private constructor(members: Members) {
+    super('libraft');
     this.members = members;
   }
 
   static async start(count: number, members: Members = {}): Promise<LibraftCluster> {
     const cluster = new LibraftCluster(members);
-    for (const port of await freePorts(count)) cluster.addNode(port);
+    for (const port of await freePorts(count)) cluster.add(`node${port}`, { port });
     await Promise.all(cluster.nodes.map((node) => cluster.startNode(node)));
     return cluster;
   }
 
-  private addNode(port: number): Node {
-    const directory = join(this.directory, `node${this.nodes.length + 1}`);
-    mkdirSync(directory);
-    const node: Node = { port, directory, host: null };
-    this.nodes.push(node);
+  /** A node that waits until a leader adds it. */
+  async startStranger(): Promise<Node> {
+    const [port] = await freePorts(1);
+    const node = this.add(`node${port!}`, { port: port! });
+    await this.launch(node, []);
     return node;
   }
 
   async startNode(node: Node): Promise<LibraftHost> {
     const others = this.nodes.filter((other) => other !== node).map(({ port }) => `localhost:${port}`);
-    const peers = others.length === 0 ? ['--single'] : ['--peers', others.join(',')];
-    const host = new LibraftHost(`node ${node.port}`, node.directory, {
+    return this.launch(node, others.length === 0 ? ['--single'] : ['--peers', others.join(',')]);
+  }
+
+  private async launch(node: Node, peers: readonly string[]): Promise<LibraftHost> {
+    const host = new LibraftHost(node.name, node.directory, {
       members: this.members,
       options: ['--dir', join(node.directory, 'data'), '--port', String(node.port), ...peers],
     });
@@ -180,87 +157,27 @@ export class LibraftCluster {
     return host;
   }
 
-  async killNode(node: Node): Promise<void> {
-    const { host } = node;
-    node.host = null;
-    await host?.process.kill('SIGKILL');
-  }
-
-  get running(): LibraftHost[] {
-    return this.nodes.flatMap((node) => (node.host === null ? [] : [node.host]));
-  }
-
   /** The node that a majority has confirmed as leader. */
   async leader(): Promise<Node> {
     let found: Node | undefined;
     await waitUntil('a leader', LEADER_TIMEOUT_MS, async () => {
       for (const node of this.nodes) {
         if (node.host === null || (await node.host.state()) !== 'leader') continue;
-        try {
-          await node.host.command('verify');
-          found = node;
-        } catch {
-          // It was one.
-        }
+        if ((await node.host.codeOf('verify')) === 0) found = node;
       }
       return found !== undefined;
     });
     return found!;
   }
 
-  async load(node: Node, { threads, window, bytes, pauseUs }: Load): Promise<void> {
-    await node.host!.command(`load ${this.writers} ${threads} ${window} ${bytes} ${pauseUs}`);
-    this.writers += threads;
+  async load(node: Node, options: Omit<LoadOptions, 'firstWriter'>): Promise<void> {
+    await node.host!.load({ ...options, firstWriter: this.writers });
+    this.writers += options.threads;
   }
 
-  /** Waits until all running state machines are the same. */
-  async agree(): Promise<Digest> {
-    let digests: Digest[] = [];
-    const isSame = async (): Promise<boolean> => {
-      digests = await Promise.all(this.running.map((host) => host.digest()));
-      return digests.every((one) => one.chain === digests[0]!.chain && one.count === digests[0]!.count);
-    };
-    // Twice, so that a moment between two entries does not count.
-    await waitUntil(
-      'equal state machines',
-      AGREE_TIMEOUT_MS,
-      async () => (await isSame()) && (await isSame()),
-    );
-    return digests[0]!;
-  }
-
-  /**
-   * All state machines are the same and hold every acknowledged command, none that was refused, and all that was ever
-   * applied is one sequence without gaps or repetitions.
-   */
-  async expectNothingLost(): Promise<{ digest: Digest; acknowledged: number; report: JournalReport }> {
+  override async expectNothingLost(): Promise<Story> {
     const leader = await this.leader();
     await leader.host!.command('barrier');
-    const digest = await this.agree();
-    expect(digest.duplicates, 'commands that were applied twice').toBe(0);
-    let acknowledged = 0;
-    for (const { directory } of this.nodes) {
-      for (const [file, command, what] of [
-        ['acknowledged', 'lacking', 'acknowledged commands that a node lacks'],
-        ['refused', 'held', 'refused commands that a node holds'],
-      ] as const) {
-        const path = join(directory, file);
-        if (!existsSync(path)) continue;
-        if (file === 'acknowledged') acknowledged += Math.floor(readFileSync(path).length / RECORD_BYTES);
-        for (const host of this.running) expect(await host.command(`${command} ${path}`), what).toBe('0');
-      }
-    }
-    const journals = new Map(
-      this.nodes.map((node) => [`node ${node.port}`, readJournal(join(node.directory, 'journal'))]),
-    );
-    const report = checkJournals(journals);
-    expect(report.faults, 'faults in what was applied').toEqual([]);
-    expect(report.entries).toBe(digest.count);
-    return { digest, acknowledged, report };
-  }
-
-  async end(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => this.killNode(node)));
-    rmSync(this.directory, { recursive: true, force: true });
+    return super.expectNothingLost();
   }
 }

@@ -1,9 +1,9 @@
 // Leaders' processes and engines that are killed under load, through the libraft interface.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { waitUntil } from '../scenario/cluster.ts';
 import { figure } from '../scenario/figures.ts';
 import { LibraftCluster, type LibraftHost } from './cluster.ts';
+import { waitUntil } from '../scenario/wait-until.ts';
 
 const KILLS = figure(2, 20);
 const LOAD = { threads: 3, window: 8, bytes: 64, pauseUs: 500 };

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { peakMemoryMib } from '../../scripts/tools/process-facts.ts';
-import { Cluster, waitUntil } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 import { figure, runtimes } from './figures.ts';
 import { readJournal } from './journal.ts';
+import { waitUntil } from './wait-until.ts';
 
 const BLOCKED_MS = figure(5_000, 30_000);
 /** Long enough that a busy machine does not cost an election by itself. */

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { childrenOf } from '../../scripts/tools/process-facts.ts';
 import { Cluster, type Node } from './cluster.ts';
 import { figure, runtimes } from './figures.ts';
-import { HostError } from './host.ts';
+import { HostError } from './line-host.ts';
 
 const STEPS = figure(12, 300);
 const CONFIG = {

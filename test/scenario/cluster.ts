@@ -1,18 +1,15 @@
 /** Servers in processes of their own, for one scenario: started, killed, loaded, and compared at the end. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { expect } from 'vitest';
 import { configOf, peerUrl, type ConfigValue } from '../../scripts/tools/cluster-config.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import type { Runtime } from './figures.ts';
-import { Host, type Digest, type LoadOptions, type Status } from './host.ts';
-import { checkJournals, readJournal, type JournalReport } from './journal.ts';
+import { HostCluster, type HostNode } from './host-cluster.ts';
+import { Host, type Status } from './host.ts';
+import type { LoadOptions } from './line-host.ts';
+import { waitUntil } from './wait-until.ts';
 
 const LEADER_TIMEOUT_MS = 60_000;
-const AGREE_TIMEOUT_MS = 60_000;
-const POLL_MS = 50;
 /** Writers of one process have the ids from its number times this on. */
 const WRITERS_PER_PROCESS = 100;
 
@@ -22,32 +19,17 @@ export interface ClusterOptions {
   readonly config?: Readonly<Record<string, ConfigValue>>;
 }
 
-export interface Node {
+export interface Node extends HostNode<Host> {
   readonly id: number;
   readonly raftPort: number;
-  readonly directory: string;
-  host: Host | null;
 }
 
-export async function waitUntil(
-  what: string,
-  timeoutMs: number,
-  isDone: () => boolean | Promise<boolean>,
-): Promise<void> {
-  const until = performance.now() + timeoutMs;
-  while (!(await isDone())) {
-    if (performance.now() > until) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await delay(POLL_MS);
-  }
-}
-
-export class Cluster {
-  readonly nodes: Node[] = [];
-  private readonly directory = mkdtempSync(join(tmpdir(), 'polyraft-scenario-'));
+export class Cluster extends HostCluster<Host, Node> {
   private readonly options: ClusterOptions;
   private processes = 0;
 
   private constructor(options: ClusterOptions) {
+    super('scenario');
     this.options = options;
   }
 
@@ -62,11 +44,7 @@ export class Cluster {
   }
 
   private addNode(id: number, raftPort: number): Node {
-    const directory = join(this.directory, `node${id}`);
-    mkdirSync(directory);
-    const node: Node = { id, raftPort, directory, host: null };
-    this.nodes.push(node);
-    return node;
+    return this.add(`node${id}`, { id, raftPort });
   }
 
   /** A node that is no member yet, with the directories and the port it will have. */
@@ -91,22 +69,12 @@ export class Cluster {
   ): Promise<Host> {
     const path = join(node.directory, 'config.json');
     writeFileSync(path, configOf(node.id, this.nodes, { ...this.options.config, ...changes }));
-    const host = new Host(`node ${node.id}`, node.directory, this.options.runtime);
+    const host = new Host(node.name, node.directory, this.options.runtime);
     node.host = host;
     this.processes++;
     for (const command of first) await host.command(command);
     await host.start(path);
     return host;
-  }
-
-  async killNode(node: Node): Promise<void> {
-    const { host } = node;
-    node.host = null;
-    await host?.kill();
-  }
-
-  get running(): Host[] {
-    return this.nodes.flatMap((node) => (node.host === null ? [] : [node.host]));
   }
 
   /** The node that a majority of the running ones would name. */
@@ -144,63 +112,5 @@ export class Cluster {
 
   async loadAll(options: Omit<LoadOptions, 'firstWriter'>): Promise<void> {
     for (const node of this.nodes) if (node.host !== null) await this.load(node, options);
-  }
-
-  /** Waits until all running state machines are the same. */
-  async agree(): Promise<Digest> {
-    let digests: Digest[] = [];
-    const isSame = async (): Promise<boolean> => {
-      digests = await Promise.all(this.running.map((host) => host.digest()));
-      return digests.every(
-        (digest) => digest.chain === digests[0]!.chain && digest.count === digests[0]!.count,
-      );
-    };
-    try {
-      // Twice, so that a moment between two entries does not count.
-      await waitUntil(
-        'equal state machines',
-        AGREE_TIMEOUT_MS,
-        async () => (await isSame()) && (await isSame()),
-      );
-    } catch (error) {
-      throw new Error(`the state machines differ: ${JSON.stringify(digests)}`, { cause: error });
-    }
-    return digests[0]!;
-  }
-
-  /**
-   * The promise of the whole library: all state machines are the same, every acknowledged write is in each of them,
-   * and all that was ever applied is one sequence without gaps or repetitions.
-   */
-  async expectNothingLost(): Promise<{
-    readonly digest: Digest;
-    readonly acknowledged: number;
-    readonly report: JournalReport;
-  }> {
-    const digest = await this.agree();
-    expect(digest.duplicates, 'proposals that were applied twice').toBe(0);
-    let acknowledged = 0;
-    for (const { directory } of this.nodes) {
-      const path = join(directory, 'acknowledged');
-      if (!existsSync(path)) continue;
-      acknowledged += Math.floor(readFileSync(path).length / 32);
-      const missing = await Promise.all(this.running.map((host) => host.missing(path)));
-      expect(missing, `acknowledged writes of ${path} that a node does not have`).toEqual(
-        missing.map(() => 0),
-      );
-    }
-    const written = this.nodes.filter((node) => existsSync(join(node.directory, 'journal')));
-    const journals = new Map(
-      written.map((node) => [`node ${node.id}`, readJournal(join(node.directory, 'journal'))]),
-    );
-    const report = checkJournals(journals);
-    expect(report.faults, 'faults in what was applied').toEqual([]);
-    expect(report.entries).toBe(digest.count);
-    return { digest, acknowledged, report };
-  }
-
-  async end(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => this.killNode(node)));
-    rmSync(this.directory, { recursive: true, force: true });
   }
 }

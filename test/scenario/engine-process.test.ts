@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { childrenOf } from '../../scripts/tools/process-facts.ts';
-import { Cluster, waitUntil } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 import { EVENT_ENGINE_DIED, EVENT_ENGINE_RESTARTED, type Host } from './host.ts';
+import { waitUntil } from './wait-until.ts';
 
 let cluster: Cluster | null = null;
 afterEach(async () => {

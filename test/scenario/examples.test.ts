@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { LineProcess } from '../../scripts/tools/line-process.ts';
-import { waitUntil } from './cluster.ts';
 import { buildDirectory, runtimes } from './figures.ts';
 import { KvCluster, KvConnection, type KvNode } from './kv-cluster.ts';
+import { waitUntil } from './wait-until.ts';
 
 describe.each(runtimes())('%s runtime', (runtime) => {
   let cluster: KvCluster | null = null;

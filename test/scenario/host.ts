@@ -1,7 +1,6 @@
-import { LineProcess, type Exit } from '../../scripts/tools/line-process.ts';
 import { hostProgram, type Runtime } from './figures.ts';
+import { LineHost, type Digest } from './line-host.ts';
 
-const ANSWER_TIMEOUT_MS = 60_000;
 /** Codes of polyraft_codes.h that the scenarios look at. */
 export const EVENT_REMOVED = 1;
 export const EVENT_SERVER_FAILED = 2;
@@ -18,11 +17,9 @@ export interface Counts {
   readonly lastCode: number;
 }
 
-export interface Digest {
+/** With the index of the last entry that its callback has returned from. */
+export interface AppliedDigest extends Digest {
   readonly applied: number;
-  readonly count: number;
-  readonly chain: string;
-  readonly duplicates: number;
 }
 
 export interface HostEvent {
@@ -31,35 +28,13 @@ export interface HostEvent {
   readonly text: string;
 }
 
-export interface LoadOptions {
-  readonly firstWriter: number;
-  readonly threads: number;
-  readonly window: number;
-  readonly bytes: number;
-  readonly pauseUs: number;
-}
-
-/** A command that the host answered with an error. */
-export class HostError extends Error {
-  override readonly name = 'HostError';
-  readonly code: number;
-
-  constructor(code: number, text: string) {
-    super(`error ${code}: ${text}`);
-    this.code = code;
-  }
-}
-
 /** One process with one raft server: test/scenario/host. */
-export class Host {
-  readonly process: LineProcess;
+export class Host extends LineHost {
   readonly events: HostEvent[] = [];
   readonly roles: string[] = [];
-  /** Commands are answered in order; the next one is sent when the one before has its answer. */
-  private last: Promise<unknown> = Promise.resolve();
 
   constructor(name: string, directory: string, runtime: Runtime) {
-    this.process = new LineProcess(name, hostProgram, [directory], {
+    super(name, hostProgram, [directory], {
       cwd: directory,
       environment: { POLYRAFT_RUNTIME: runtime },
     });
@@ -85,55 +60,25 @@ export class Host {
     return this.events.some((event) => event.code === code);
   }
 
-  command(line: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<string> {
-    const answer = this.last.then(() => this.ask(line, timeoutMs));
-    this.last = answer.catch(() => undefined);
-    return answer;
-  }
-
-  private async ask(line: string, timeoutMs: number): Promise<string> {
-    const isAnswer = (text: string): boolean => text.startsWith('answer ') || text.startsWith('error ');
-    const waiting = this.process.waitForLine(isAnswer, timeoutMs, `the answer to "${line}"`);
-    this.process.send(line);
-    const [, kind, text] = /^(\w+) (.*)$/.exec(await waiting)!;
-    if (kind === 'answer') return text!;
-    const [, code, reason] = /^(\d+) (.*)$/.exec(text!)!;
-    throw new HostError(Number(code), reason!);
-  }
-
   async start(configPath: string): Promise<void> {
     await this.command(`start ${configPath}`);
   }
 
-  async load(options: LoadOptions): Promise<void> {
-    const { firstWriter, threads, window, bytes, pauseUs } = options;
-    await this.command(`load ${firstWriter} ${threads} ${window} ${bytes} ${pauseUs}`);
-  }
-
   /** Ends the load; every proposal must have its outcome within the time. */
-  async quiet(timeoutMs = 40_000): Promise<Counts> {
-    return JSON.parse(await this.command(`quiet ${timeoutMs}`)) as Counts;
+  quiet(timeoutMs = 40_000): Promise<Counts> {
+    return this.told<Counts>(`quiet ${timeoutMs}`);
   }
 
-  async counts(): Promise<Counts> {
-    return JSON.parse(await this.command('counts')) as Counts;
+  counts(): Promise<Counts> {
+    return this.told<Counts>('counts');
   }
 
-  async digest(): Promise<Digest> {
-    return JSON.parse(await this.command('digest')) as Digest;
+  override digest(): Promise<AppliedDigest> {
+    return this.told<AppliedDigest>('digest');
   }
 
-  /** How many of the acknowledged proposals in a file this state machine does not hold. */
-  async missing(acknowledgedPath: string): Promise<number> {
-    return Number(await this.command(`missing ${acknowledgedPath}`));
-  }
-
-  async status(): Promise<Status> {
-    return JSON.parse(await this.command('status')) as Status;
-  }
-
-  async kill(): Promise<Exit> {
-    return this.process.kill('SIGKILL');
+  status(): Promise<Status> {
+    return this.told<Status>('status');
   }
 }
 

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { childrenOf } from '../../scripts/tools/process-facts.ts';
-import { Cluster, waitUntil } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 import { figure } from './figures.ts';
 import { EVENT_ENGINE_DIED, EVENT_ENGINE_RESTARTED, type Host } from './host.ts';
+import { waitUntil } from './wait-until.ts';
 
 const KILLS = figure(3, 20);
 const THREADS = [3, 3, 2];

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
-import { Cluster, waitUntil, type Node } from './cluster.ts';
+import { Cluster, type Node } from './cluster.ts';
 import { runtimes } from './figures.ts';
 import { EVENT_REMOVED, EVENT_SERVER_FAILED } from './host.ts';
 import { readJournal } from './journal.ts';
+import { waitUntil } from './wait-until.ts';
 
 const LOAD = { threads: 3, window: 8, bytes: 64, pauseUs: 1000 };
 

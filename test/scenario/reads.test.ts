@@ -10,9 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LineProcess } from '../../scripts/tools/line-process.ts';
 import { childrenOf } from '../../scripts/tools/process-facts.ts';
-import { waitUntil } from './cluster.ts';
 import { figure, runtimes } from './figures.ts';
 import { KvCluster, type KvNode } from './kv-cluster.ts';
+import { waitUntil } from './wait-until.ts';
 
 const FAULTS = figure(4, 40);
 const KEYS = 4;

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Cluster, waitUntil } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 import { figure, runtimes } from './figures.ts';
 import { readJournal } from './journal.ts';
+import { waitUntil } from './wait-until.ts';
 
 const KILLS = figure(5, 50);
 const SNAPSHOTS = {

@@ -29,13 +29,16 @@ struct writer {
   bool is_stuck;
 };
 
-static struct load_options options;
+static struct load_plan plan;
 static struct writer writers[LOAD_THREADS_MAX];
 static atomic_int stopping;
 static atomic_ullong settle_timeout_ms;
 static int acknowledged_file = -1;
 static int refused_file = -1;
-static struct { atomic_ullong proposed, acknowledged, refused, unknown, faults, last_fault; } counts;
+static struct {
+  atomic_ullong proposed, acknowledged, refused, unknown, faults, last_fault;
+  atomic_ullong by_error[N_RAFT_ERRORS];
+} counts;
 
 bool load_open(const char* acknowledged_path, const char* refused_path) {
   const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
@@ -62,6 +65,7 @@ static void pause_us(unsigned microseconds) {
 static void settle_ended(struct writer* writer, struct slot* slot) {
   void* reply = NULL;
   const RaftError error = raft_future_get_fsm_reply(slot->future, &reply);
+  atomic_fetch_add(&counts.by_error[error], 1);
   switch (error) {
     case RAFT_SUCCESS:
       if ((uint64_t)(uintptr_t)reply != slot->sequence) fault(FAULT_REPLY);
@@ -101,42 +105,42 @@ static bool settle(struct writer* writer, struct slot* slot) {
 }
 
 static void propose(struct writer* writer, struct slot* slot, uint64_t sequence) {
-  slot->buffer = alloc_raft_buffer(options.bytes);
+  slot->buffer = alloc_raft_buffer(plan.bytes);
   if (slot->buffer == NULL) {
     fault(FAULT_NO_BUFFER);
     pause_us(REFUSED_PAUSE_US);
     return;
   }
   const uint64_t id[2] = {writer->id, sequence};
-  memset(slot->buffer, 'x', options.bytes);
+  memset(slot->buffer, 'x', plan.bytes);
   memcpy(slot->buffer, id, sizeof id);
   slot->sequence = sequence;
   atomic_fetch_add(&counts.proposed, 1);
-  slot->future = raft_apply(slot->buffer, options.bytes, enqueue_timeout_ns);
+  slot->future = raft_apply(slot->buffer, plan.bytes, enqueue_timeout_ns);
 }
 
 static void* run_writer(void* context) {
   struct writer* const writer = context;
-  writer->slots = calloc(options.window, sizeof *writer->slots);
+  writer->slots = calloc(plan.window, sizeof *writer->slots);
   if (writer->slots == NULL) abort();
   uint64_t sequence = 1;
   for (; !atomic_load(&stopping); sequence++) {
-    struct slot* const slot = &writer->slots[sequence % options.window];
+    struct slot* const slot = &writer->slots[sequence % plan.window];
     if (!settle(writer, slot)) break;
     propose(writer, slot, sequence);
-    if (options.pause_us != 0) pause_us(options.pause_us);
+    if (plan.pause_us != 0) pause_us(plan.pause_us);
   }
-  for (size_t i = 0; i < options.window; i++)
-    writer->is_stuck |= !settle(writer, &writer->slots[(sequence + i) % options.window]);
+  for (size_t i = 0; i < plan.window; i++)
+    writer->is_stuck |= !settle(writer, &writer->slots[(sequence + i) % plan.window]);
   free(writer->slots);
   return NULL;
 }
 
-bool load_start(const struct load_options* wanted) {
-  options = *wanted;
+bool load_start(const struct load_plan* wanted) {
+  plan = *wanted;
   atomic_store(&stopping, 0);
-  for (size_t i = 0; i < options.threads; i++) {
-    writers[i] = (struct writer){.id = options.first_writer + i};
+  for (size_t i = 0; i < plan.threads; i++) {
+    writers[i] = (struct writer){.id = plan.first_writer + i};
     if (pthread_create(&writers[i].thread, NULL, run_writer, &writers[i]) != 0) return false;
   }
   return true;
@@ -146,16 +150,16 @@ bool load_stop(uint64_t timeout_ms) {
   bool is_done = true;
   atomic_store(&settle_timeout_ms, timeout_ms);
   atomic_store(&stopping, 1);
-  for (size_t i = 0; i < options.threads; i++) {
+  for (size_t i = 0; i < plan.threads; i++) {
     pthread_join(writers[i].thread, NULL);
     is_done = is_done && !writers[i].is_stuck;
   }
-  options.threads = 0;
+  plan.threads = 0;
   return is_done;
 }
 
 struct load_counts load_counts(void) {
-  return (struct load_counts){
+  struct load_counts told = {
       .proposed = atomic_load(&counts.proposed),
       .acknowledged = atomic_load(&counts.acknowledged),
       .refused = atomic_load(&counts.refused),
@@ -163,6 +167,9 @@ struct load_counts load_counts(void) {
       .faults = atomic_load(&counts.faults),
       .last_fault = atomic_load(&counts.last_fault),
   };
+  for (int error = 0; error < N_RAFT_ERRORS; error++)
+    told.by_error[error] = atomic_load(&counts.by_error[error]);
+  return told;
 }
 
 bool load_cycles(uint64_t count, size_t window, size_t bytes) {

@@ -8,20 +8,14 @@
 #ifndef FUTURES_LOAD_H
 #define FUTURES_LOAD_H
 
+#include <raft_c_if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOAD_THREADS_MAX = 16, LOAD_WINDOW_MAX = 1024 };
+#include "host_lines.h"
 
-struct load_options {
-  uint64_t first_writer;
-  size_t threads;
-  /* Futures of one thread that are open at a time. */
-  size_t window;
-  size_t bytes;
-  unsigned pause_us;
-};
+enum { LOAD_THREADS_MAX = 16, LOAD_WINDOW_MAX = 1024 };
 
 struct load_counts {
   uint64_t proposed;
@@ -30,13 +24,15 @@ struct load_counts {
   uint64_t refused;
   /* It may have been done. */
   uint64_t unknown;
+  /* Futures by what they ended with. */
+  uint64_t by_error[N_RAFT_ERRORS];
   /* Errors that no raft_apply should have given, and replies that were not the proposal's own. */
   uint64_t faults;
   uint64_t last_fault;
 };
 
 bool load_open(const char* acknowledged_path, const char* refused_path);
-bool load_start(const struct load_options* options);
+bool load_start(const struct load_plan* plan);
 /* Ends the threads, and waits until each future has ended; false when one has not in time. */
 bool load_stop(uint64_t timeout_ms);
 struct load_counts load_counts(void);

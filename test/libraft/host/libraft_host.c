@@ -20,7 +20,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <raft_c_if.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +28,12 @@
 #include <unistd.h>
 
 #include "futures_load.h"
+#include "host_lines.h"
 #include "kv/kv_bytes.h"
 #include "kv/kv_request.h"
 #include "machine.h"
 
-enum { LINE_BYTES = 4096, WORDS_MAX = 8, CHANGE_TIMEOUT_MS = 15000 };
+enum { PATH_BYTES = 4096, CHANGE_TIMEOUT_MS = 15000 };
 
 static struct machine machine;
 static atomic_int apply_block_ms;
@@ -77,19 +77,6 @@ static void on_begin_snapshot(const char* path, raft_snapshot_req request) {
   raft_fsm_take_snapshot(request, frozen, write_frozen);
 }
 
-static char* read_file(const char* path, size_t* size) {
-  FILE* const file = fopen(path, "re");
-  if (file == NULL) return NULL;
-  struct kv_bytes bytes = {0};
-  char part[65536];
-  size_t got = 0;
-  while ((got = fread(part, 1, sizeof part, file)) != 0) kv_bytes_add(&bytes, part, got);
-  fclose(file);
-  *size = bytes.size;
-  kv_bytes_add_u8(&bytes, 0);
-  return bytes.data;
-}
-
 /* The state begins with the index of its last entry. */
 static int on_restore(const char* path) {
   size_t size = 0;
@@ -106,49 +93,39 @@ static int on_restore(const char* path) {
 
 static void answer_error(RaftError error) {
   if (error == RAFT_SUCCESS)
-    printf("answer 0\n");
+    tell("answer 0\n");
   else
-    printf("error %d %s\n", error, raft_err_msg(error));
+    tell("error %d %s\n", error, raft_err_msg(error));
 }
 
 static void answer_future(raft_future future) {
   if (raft_future_wait_for(future, CHANGE_TIMEOUT_MS))
     answer_error(raft_future_wait(future));
   else
-    printf("error -1 not within %d ms\n", CHANGE_TIMEOUT_MS);
+    tell("error -1 not within %d ms\n", CHANGE_TIMEOUT_MS);
   raft_future_dispose(future);
 }
 
-static bool read_numbers(char** words, uint64_t* numbers, int count) {
-  for (int i = 0; i < count; i++) {
-    if (words[i] != NULL && kv_parse_number(words[i], &numbers[i])) continue;
-    printf("error -1 number %d is missing\n", i + 1);
-    return false;
-  }
-  return true;
-}
-
 static void start_load(char** words) {
-  uint64_t numbers[5];
-  if (!read_numbers(words, numbers, 5)) return;
-  const struct load_options options = {.first_writer = numbers[0],
-                                       .threads = numbers[1],
-                                       .window = numbers[2],
-                                       .bytes = numbers[3],
-                                       .pause_us = (unsigned)numbers[4]};
-  if (options.threads > LOAD_THREADS_MAX || options.window > LOAD_WINDOW_MAX || options.window == 0 ||
-      options.bytes < MACHINE_PROPOSAL_BYTES_MIN || !load_start(&options))
-    printf("error -1 load\n");
+  struct load_plan plan;
+  if (!read_load_plan(words, LOAD_THREADS_MAX, LOAD_WINDOW_MAX, &plan)) return;
+  if (load_start(&plan))
+    tell("answer 0\n");
   else
-    printf("answer 0\n");
+    tell("error -1 no thread\n");
 }
 
 static void answer_counts(void) {
   const struct load_counts counts = load_counts();
-  printf("answer {\"proposed\":%" PRIu64 ",\"acknowledged\":%" PRIu64 ",\"refused\":%" PRIu64
-         ",\"unknown\":%" PRIu64 ",\"faults\":%" PRIu64 ",\"lastFault\":%" PRIu64 "}\n",
-         counts.proposed, counts.acknowledged, counts.refused, counts.unknown, counts.faults,
-         counts.last_fault);
+  char by_error[PATH_BYTES] = "";
+  size_t used = 0;
+  for (int error = 0; error < N_RAFT_ERRORS; error++)
+    used += (size_t)snprintf(by_error + used, sizeof by_error - used, "%s%" PRIu64, error == 0 ? "" : ",",
+                             counts.by_error[error]);
+  tell("answer {\"proposed\":%" PRIu64 ",\"acknowledged\":%" PRIu64 ",\"refused\":%" PRIu64
+       ",\"unknown\":%" PRIu64 ",\"faults\":%" PRIu64 ",\"lastFault\":%" PRIu64 ",\"byError\":[%s]}\n",
+       counts.proposed, counts.acknowledged, counts.refused, counts.unknown, counts.faults,
+       counts.last_fault, by_error);
 }
 
 static void quiet(char** words) {
@@ -157,36 +134,23 @@ static void quiet(char** words) {
   if (load_stop(timeout_ms))
     answer_counts();
   else
-    printf("error -1 futures that do not end\n");
+    tell("error -1 futures that do not end\n");
 }
 
 static void run_cycles(char** words) {
   uint64_t numbers[3];
   if (!read_numbers(words, numbers, 3)) return;
   if (load_cycles(numbers[0], numbers[1], numbers[2]))
-    printf("answer %llu\n", atomic_load(&counted));
+    tell("answer %llu\n", atomic_load(&counted));
   else
-    printf("error -1 a command was not applied\n");
+    tell("error -1 a command was not applied\n");
 }
 
 static void answer_digest(void) {
   pthread_mutex_lock(&machine.mutex);
-  printf("answer {\"count\":%" PRIu64 ",\"chain\":\"%016" PRIx64 "\",\"duplicates\":%" PRIu64 "}\n",
+  tell("answer {\"count\":%" PRIu64 ",\"chain\":\"%016" PRIx64 "\",\"duplicates\":%" PRIu64 "}\n",
          machine.count, machine.chain, machine.duplicates);
   pthread_mutex_unlock(&machine.mutex);
-}
-
-static void answer_records(const char* path, bool is_wanted) {
-  size_t size = 0;
-  char* const records = read_file(path, &size);
-  uint64_t found = 0;
-  for (size_t at = 0; records != NULL && at + 32 <= size; at += 32) {
-    uint64_t record[2];
-    memcpy(record, records + at, sizeof record);
-    if (machine_has(&machine, record[0], record[1]) == is_wanted) found++;
-  }
-  free(records);
-  printf("answer %" PRIu64 "\n", found);
 }
 
 static void answer_stats(void) {
@@ -194,7 +158,7 @@ static void answer_stats(void) {
   const char* text = NULL;
   const RaftError error = raft_future_get_stats(future, &text);
   if (error == RAFT_SUCCESS)
-    printf("answer %s\n", text);
+    tell("answer %s\n", text);
   else
     answer_error(error);
   raft_future_dispose(future);
@@ -204,7 +168,7 @@ static void answer_leader(void) {
   char* leader = NULL;
   const RaftError error = raft_leader(&leader);
   if (error == RAFT_SUCCESS)
-    printf("answer %s\n", leader);
+    tell("answer %s\n", leader);
   else
     answer_error(error);
   free_raft_buffer(leader);
@@ -232,17 +196,15 @@ static void run_command(char** words) {
   } else if (strcmp(verb, "digest") == 0) {
     answer_digest();
   } else if (strcmp(verb, "state") == 0) {
-    printf("answer %s\n", states[raft_state()]);
+    tell("answer %s\n", states[raft_state()]);
   } else if (strcmp(verb, "stats") == 0) {
     answer_stats();
   } else if (strcmp(verb, "leader") == 0) {
     answer_leader();
   } else if (strcmp(verb, "child") == 0) {
-    printf("answer %d\n", raft_child_pid());
-  } else if (strcmp(verb, "held") == 0 && words[1] != NULL) {
-    answer_records(words[1], true);
-  } else if (strcmp(verb, "lacking") == 0 && words[1] != NULL) {
-    answer_records(words[1], false);
+    tell("answer %d\n", raft_child_pid());
+  } else if ((strcmp(verb, "held") == 0 || strcmp(verb, "lacking") == 0) && words[1] != NULL) {
+    tell_held(&machine, words[1], *verb == 'h');
   } else if (strcmp(verb, "snapshot") == 0) {
     answer_future(raft_snapshot());
   } else if (strcmp(verb, "barrier") == 0) {
@@ -253,11 +215,11 @@ static void run_command(char** words) {
     change_peer(words + 1, *verb == 'a');
   } else if (strcmp(verb, "block") == 0 && words[1] != NULL && read_numbers(words + 2, &pause_ms, 1)) {
     atomic_store(&apply_block_ms, (int)pause_ms);
-    printf("answer 0\n");
+    tell("answer 0\n");
   } else if (strcmp(verb, "shutdown") == 0) {
     answer_future(raft_shutdown());
   } else {
-    printf("error -1 unknown command\n");
+    tell("error -1 unknown command\n");
   }
 }
 
@@ -271,7 +233,7 @@ static bool set_member(RaftConfig* config, const char* text) {
       {"HeartbeatTimeout", &config->HeartbeatTimeout},   {"ElectionTimeout", &config->ElectionTimeout},
       {"CommitTimeout", &config->CommitTimeout},         {"LeaderLeaseTimeout", &config->LeaderLeaseTimeout},
       {"TrailingLogs", &config->TrailingLogs},           {"SnapshotInterval", &config->SnapshotInterval},
-      {"SnapshotThreshold", &config->SnapshotThreshold},
+      {"SnapshotThreshold", &config->SnapshotThreshold}, {"ShmSize", &config->shm_size},
   };
   const size_t size = strcspn(text, "=");
   for (size_t i = 0; i < sizeof members / sizeof members[0] && text[size] == '='; i++) {
@@ -296,16 +258,14 @@ static bool read_arguments(int count, char** arguments, RaftConfig* config) {
 }
 
 int main(int count, char** arguments) {
-  char path[LINE_BYTES];
-  char refused_path[LINE_BYTES];
-  char line[LINE_BYTES];
+  char path[PATH_BYTES];
+  char refused_path[PATH_BYTES];
   RaftConfig config;
   raft_default_config(&config);
   if (count < 3 || !read_arguments(count - 3, arguments + 3, &config)) {
     fprintf(stderr, "usage: libraft_host DIRECTORY machine|counter [NAME=NUMBER ...] [-- options]\n");
     return 2;
   }
-  setvbuf(stdout, NULL, _IOLBF, 0);
   snprintf(path, sizeof path, "%s/journal", arguments[1]);
   if (!machine_open(&machine, path)) return 1;
   snprintf(path, sizeof path, "%s/acknowledged", arguments[1]);
@@ -315,16 +275,10 @@ int main(int count, char** arguments) {
   if (strcmp(arguments[2], "counter") == 0) fsm.apply = on_count;
   const pid_t child = raft_init(&fsm, &config);
   if (child < 0)
-    printf("failed %s\n", raft_init_error());
+    tell("failed %s\n", raft_init_error());
   else
-    printf("ready %d\n", child);
-  while (fgets(line, sizeof line, stdin) != NULL) {
-    char* words[WORDS_MAX] = {NULL};
-    char* rest = line;
-    line[strcspn(line, "\n")] = '\0';
-    for (int i = 0; i < WORDS_MAX - 1 && rest != NULL; i++) words[i] = strsep(&rest, " ");
-    run_command(words);
-  }
+    tell("ready %d\n", child);
+  serve_lines(run_command);
   raft_cleanup();
   return 0;
 }

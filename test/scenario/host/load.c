@@ -25,7 +25,8 @@ struct proposal {
   uint64_t sequence;
 };
 
-static struct load_options options;
+static RAFT_Handle raft;
+static struct load_plan plan;
 static struct writer writers[LOAD_THREADS_MAX];
 static atomic_int stopping;
 static int acknowledged_file = -1;
@@ -78,7 +79,7 @@ static void propose(struct writer* writer, uint64_t sequence, char* data) {
   proposal->sequence = sequence;
   atomic_fetch_add(&open_count, 1);
   const int code =
-      RAFT_ProposeAsync(options.raft, data, options.bytes, PROPOSE_TIMEOUT_MS, completed, proposal);
+      RAFT_ProposeAsync(raft, data, plan.bytes, PROPOSE_TIMEOUT_MS, completed, proposal);
   if (code == RAFT_OK) {
     atomic_fetch_add(&counts.accepted, 1);
     return;
@@ -97,22 +98,23 @@ static void propose(struct writer* writer, uint64_t sequence, char* data) {
 
 static void* run_writer(void* context) {
   struct writer* const writer = context;
-  char* const data = kv_allocate(options.bytes);
-  memset(data, 'x', options.bytes);
+  char* const data = kv_allocate(plan.bytes);
+  memset(data, 'x', plan.bytes);
   for (uint64_t sequence = 1; !atomic_load(&stopping); sequence++) {
     propose(writer, sequence, data);
-    if (options.pause_us != 0) pause_us(options.pause_us);
+    if (plan.pause_us != 0) pause_us(plan.pause_us);
   }
   free(data);
   return NULL;
 }
 
-bool load_start(const struct load_options* wanted) {
-  options = *wanted;
+bool load_start(RAFT_Handle server, const struct load_plan* wanted) {
+  raft = server;
+  plan = *wanted;
   atomic_store(&stopping, 0);
-  for (size_t i = 0; i < options.threads; i++) {
-    writers[i].id = options.first_writer + i;
-    sem_init(&writers[i].room, 0, (unsigned)options.window);
+  for (size_t i = 0; i < plan.threads; i++) {
+    writers[i].id = plan.first_writer + i;
+    sem_init(&writers[i].room, 0, (unsigned)plan.window);
     if (pthread_create(&writers[i].thread, NULL, run_writer, &writers[i]) != 0) return false;
   }
   return true;
@@ -120,8 +122,8 @@ bool load_start(const struct load_options* wanted) {
 
 bool load_stop(int timeout_ms) {
   atomic_store(&stopping, 1);
-  for (size_t i = 0; i < options.threads; i++) pthread_join(writers[i].thread, NULL);
-  options.threads = 0;
+  for (size_t i = 0; i < plan.threads; i++) pthread_join(writers[i].thread, NULL);
+  plan.threads = 0;
   for (int waited = 0; atomic_load(&open_count) != 0; waited++) {
     if (waited >= timeout_ms) return false;
     pause_us(1000);

@@ -10,19 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOAD_THREADS_MAX = 64 };
+#include "host_lines.h"
 
-struct load_options {
-  RAFT_Handle raft;
-  /* Thread t writes as writer first_writer + t. */
-  uint64_t first_writer;
-  size_t threads;
-  /* Open proposals of one thread. */
-  size_t window;
-  size_t bytes;
-  /* Pause of a thread after each proposal, in microseconds; 0 none. */
-  unsigned pause_us;
-};
+enum { LOAD_THREADS_MAX = 64, LOAD_WINDOW_MAX = 65536 };
 
 struct load_counts {
   uint64_t accepted;
@@ -39,7 +29,7 @@ struct load_counts {
 /* Opens the file of acknowledged proposals; false when it cannot. Once a process. */
 bool load_open(const char* acknowledged_path);
 /* Starts the threads; not while others run. */
-bool load_start(const struct load_options* options);
+bool load_start(RAFT_Handle raft, const struct load_plan* plan);
 /* Ends the threads; then waits until every proposal has its completion, at most timeout_ms: else false. */
 bool load_stop(int timeout_ms);
 struct load_counts load_counts(void);

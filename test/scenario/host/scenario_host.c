@@ -10,48 +10,32 @@
  *   quiet TIMEOUT_MS                               waits until each proposal has its outcome; the counts
  *   counts                                         the same, now
  *   digest                                         of the state machine
- *   missing FILE                                   how many acknowledged proposals of a file it does not have
+ *   held FILE, lacking FILE                        how many proposals of a file (load.h) it has, or has not
  *   member add|remove|update ID [URL]              waits until it is applied
  *   snapshot, status
  *   block apply|restore MS                         the next such callback blocks
  *   stop                                           the server; the process goes on
- *
- * It ends with its standard input.
  */
 #include <inttypes.h>
 #include <polyraft.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "kv/kv_bytes.h"
+#include "host_lines.h"
 #include "kv/kv_request.h"
 #include "load.h"
 #include "machine.h"
 
-enum { LINE_BYTES = 4096, STATUS_BYTES = 64 * 1024, WORDS_MAX = 8, CHANGE_TIMEOUT_MS = 15000 };
+enum { PATH_BYTES = 4096, STATUS_BYTES = 64 * 1024, CHANGE_TIMEOUT_MS = 15000 };
 
 static struct machine machine;
 static RAFT_Handle raft;
 /* Milliseconds that the next apply, or restore, blocks. */
 static atomic_int apply_block_ms;
 static atomic_int restore_block_ms;
-
-__attribute__((format(printf, 1, 2))) static void tell(const char* format, ...) {
-  char* line = NULL;
-  va_list arguments;
-  va_start(arguments, format);
-  const int size = vasprintf(&line, format, arguments);
-  va_end(arguments);
-  /* One write, so that lines of different threads stay whole (longer ones than a pipe takes at once come from
-   * one thread only). */
-  if (size < 0 || write(STDOUT_FILENO, line, (size_t)size) != size) abort();
-  free(line);
-}
 
 static void answer_code(int code, uint64_t value) {
   if (code == RAFT_OK)
@@ -108,19 +92,6 @@ static void on_event(void* context, int event, uint64_t value, const char* text)
 
 /* ---- Commands */
 
-static char* read_file(const char* path, size_t* size) {
-  FILE* const file = fopen(path, "re");
-  if (file == NULL) return NULL;
-  struct kv_bytes bytes = {0};
-  char part[65536];
-  size_t got = 0;
-  while ((got = fread(part, 1, sizeof part, file)) != 0) kv_bytes_add(&bytes, part, got);
-  fclose(file);
-  *size = bytes.size;
-  kv_bytes_add_u8(&bytes, 0);
-  return bytes.data;
-}
-
 static void start(const char* path) {
   size_t size = 0;
   char* const config = read_file(path, &size);
@@ -144,23 +115,12 @@ static void start(const char* path) {
 }
 
 static void start_load(char** words) {
-  uint64_t numbers[5];
-  for (int i = 0; i < 5; i++) {
-    if (kv_parse_number(words[i], &numbers[i])) continue;
-    tell("error %d number %d of load\n", RAFT_ERR_INVALID_ARGUMENT, i + 1);
-    return;
-  }
-  const struct load_options options = {.raft = raft,
-                                       .first_writer = numbers[0],
-                                       .threads = numbers[1],
-                                       .window = numbers[2],
-                                       .bytes = numbers[3],
-                                       .pause_us = (unsigned)numbers[4]};
-  if (options.threads > LOAD_THREADS_MAX || options.bytes < MACHINE_PROPOSAL_BYTES_MIN ||
-      !load_start(&options))
-    tell("error %d load\n", RAFT_ERR_INVALID_ARGUMENT);
-  else
+  struct load_plan plan;
+  if (!read_load_plan(words, LOAD_THREADS_MAX, LOAD_WINDOW_MAX, &plan)) return;
+  if (load_start(raft, &plan))
     tell("answer 0\n");
+  else
+    tell("error %d no thread\n", RAFT_ERR_NO_MEMORY);
 }
 
 static void tell_counts(void) {
@@ -171,14 +131,13 @@ static void tell_counts(void) {
        counts.last_code);
 }
 
-static void quiet(const char* word) {
+static void quiet(char** words) {
   uint64_t timeout_ms = 0;
-  if (!kv_parse_number(word, &timeout_ms))
-    tell("error %d quiet TIMEOUT_MS\n", RAFT_ERR_INVALID_ARGUMENT);
-  else if (!load_stop((int)timeout_ms))
-    tell("error %d proposals without an outcome\n", RAFT_ERR_TIMEOUT);
-  else
+  if (!read_numbers(words, &timeout_ms, 1)) return;
+  if (load_stop((int)timeout_ms))
     tell_counts();
+  else
+    tell("error %d proposals without an outcome\n", RAFT_ERR_TIMEOUT);
 }
 
 static void tell_digest(void) {
@@ -192,19 +151,6 @@ static void tell_digest(void) {
   tell("answer {\"applied\":%" PRIu64 ",\"count\":%" PRIu64 ",\"chain\":\"%016" PRIx64
        "\",\"duplicates\":%" PRIu64 "}\n",
        applied, count, chain, duplicates);
-}
-
-static void tell_missing(const char* path) {
-  size_t size = 0;
-  char* const records = read_file(path, &size);
-  uint64_t missing = 0;
-  for (size_t at = 0; records != NULL && at + 32 <= size; at += 32) {
-    uint64_t record[4];
-    memcpy(record, records + at, sizeof record);
-    if (!machine_has(&machine, record[0], record[1])) missing++;
-  }
-  free(records);
-  tell("answer %" PRIu64 "\n", missing);
 }
 
 static void change_member(char** words) {
@@ -250,13 +196,13 @@ static void run_command(char** words) {
   } else if (strcmp(words[0], "load") == 0) {
     start_load(words + 1);
   } else if (strcmp(words[0], "quiet") == 0) {
-    quiet(words[1]);
+    quiet(words + 1);
   } else if (strcmp(words[0], "counts") == 0) {
     tell_counts();
   } else if (strcmp(words[0], "digest") == 0) {
     tell_digest();
-  } else if (strcmp(words[0], "missing") == 0 && words[1] != NULL) {
-    tell_missing(words[1]);
+  } else if ((strcmp(words[0], "held") == 0 || strcmp(words[0], "lacking") == 0) && words[1] != NULL) {
+    tell_held(&machine, words[1], *words[0] == 'h');
   } else if (strcmp(words[0], "member") == 0) {
     change_member(words + 1);
   } else if (strcmp(words[0], "snapshot") == 0) {
@@ -274,8 +220,7 @@ static void run_command(char** words) {
 }
 
 int main(int count, char** arguments) {
-  char path[LINE_BYTES];
-  char line[LINE_BYTES];
+  char path[PATH_BYTES];
   if (count != 2) {
     fprintf(stderr, "usage: scenario_host DIRECTORY\n");
     return 2;
@@ -284,12 +229,6 @@ int main(int count, char** arguments) {
   if (!machine_open(&machine, path)) return 1;
   snprintf(path, sizeof path, "%s/acknowledged", arguments[1]);
   if (!load_open(path)) return 1;
-  while (fgets(line, sizeof line, stdin) != NULL) {
-    char* words[WORDS_MAX] = {NULL};
-    char* rest = line;
-    line[strcspn(line, "\n")] = '\0';
-    for (int i = 0; i < WORDS_MAX - 1 && rest != NULL; i++) words[i] = strsep(&rest, " ");
-    run_command(words);
-  }
+  serve_lines(run_command);
   return 0;
 }
