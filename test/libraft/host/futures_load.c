@@ -88,19 +88,30 @@ static void settle_ended(struct writer* writer, struct slot* slot) {
   }
 }
 
+static void empty(struct writer* writer, struct slot* slot) {
+  settle_ended(writer, slot);
+  raft_future_dispose(slot->future);
+  free_raft_buffer(slot->buffer);
+  slot->future = NULL;
+}
+
 /* Waits for the slot's future, if it has one; false when that does not end in time after `stopping`. */
 static bool settle(struct writer* writer, struct slot* slot) {
   if (slot->future == NULL) return true;
   uint64_t waited_ms = 0;
   while (!raft_future_wait_for(slot->future, 100)) {
+    /* Others may have ended meanwhile, or come to their limit. */
+    for (size_t i = 0; i < plan.window; i++) {
+      struct slot* const other = &writer->slots[i];
+      if (other->future != NULL && raft_future_poll(other->future)) empty(writer, other);
+    }
+    /* That one, too, between two looks at it. */
+    if (slot->future == NULL) return true;
     if (!atomic_load(&stopping)) continue;
     waited_ms += 100;
     if (waited_ms > atomic_load(&settle_timeout_ms)) return false;
   }
-  settle_ended(writer, slot);
-  raft_future_dispose(slot->future);
-  free_raft_buffer(slot->buffer);
-  slot->future = NULL;
+  empty(writer, slot);
   return true;
 }
 

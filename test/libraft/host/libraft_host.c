@@ -124,8 +124,8 @@ static void answer_counts(void) {
                              counts.by_error[error]);
   tell("answer {\"proposed\":%" PRIu64 ",\"acknowledged\":%" PRIu64 ",\"refused\":%" PRIu64
        ",\"unknown\":%" PRIu64 ",\"faults\":%" PRIu64 ",\"lastFault\":%" PRIu64 ",\"byError\":[%s]}\n",
-       counts.proposed, counts.acknowledged, counts.refused, counts.unknown, counts.faults,
-       counts.last_fault, by_error);
+       counts.proposed, counts.acknowledged, counts.refused, counts.unknown, counts.faults, counts.last_fault,
+       by_error);
 }
 
 static void quiet(char** words) {
@@ -149,7 +149,7 @@ static void run_cycles(char** words) {
 static void answer_digest(void) {
   pthread_mutex_lock(&machine.mutex);
   tell("answer {\"count\":%" PRIu64 ",\"chain\":\"%016" PRIx64 "\",\"duplicates\":%" PRIu64 "}\n",
-         machine.count, machine.chain, machine.duplicates);
+       machine.count, machine.chain, machine.duplicates);
   pthread_mutex_unlock(&machine.mutex);
 }
 

@@ -14,9 +14,12 @@
 #include <map>
 #include <mutex>
 #include <polyraft.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "ports.h"
 
 namespace polyraft::test {
 
@@ -45,23 +48,10 @@ auto asked(const Ask& ask) {
   return result;
 }
 
-// Ports that are free now, held together until all are known.
 inline std::vector<int> free_ports(size_t count) {
-  std::vector<int> sockets;
-  std::vector<int> ports;
-  for (size_t each = 0; each < count; each++) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    sockets.push_back(fd);
-    ports.push_back(ntohs(address.sin_port));
-  }
-  for (const int fd : sockets) close(fd);
-  return ports;
+  std::set<int> ports;
+  while (ports.size() < count) ports.insert(native_test::free_port());
+  return {ports.begin(), ports.end()};
 }
 
 class TemporaryDirectory {

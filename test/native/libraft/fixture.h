@@ -2,12 +2,9 @@
 #ifndef POLYRAFT_TEST_LIBRAFT_FIXTURE_H_
 #define POLYRAFT_TEST_LIBRAFT_FIXTURE_H_
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <raft_c_if.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -21,6 +18,8 @@
 #include <string>
 #include <thread>
 #include <utility>
+
+#include "ports.h"
 
 namespace libraft_test {
 
@@ -104,17 +103,7 @@ inline void drop_reply(void* reply) {
   delete static_cast<uint64_t*>(reply);
 }
 
-inline uint16_t free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
+using native_test::free_port;
 
 inline bool eventually(const std::function<bool()>& holds) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);

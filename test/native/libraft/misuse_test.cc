@@ -1,6 +1,7 @@
 // Everything that a program may do wrong: an error each time, and the node lives on.
 #include <getopt.h>
 
+#include <future>
 #include <set>
 #include <vector>
 
@@ -105,6 +106,59 @@ TEST_F(LibraftMisuse, Peers) {
   EXPECT_EQ(finish(raft_add_peer("", 9)), RAFT_E_INVALID_OP);
 }
 
+TEST_F(LibraftMisuse, WithoutAMajorityLeadershipIsLost) {
+  config.HeartbeatTimeout = config.ElectionTimeout = config.LeaderLeaseTimeout = 2'000'000'000;
+  start();
+  reply_of(propose("alone"));
+  // From here on it needs a second node, which is not there.
+  const uint16_t port = free_port();
+  ASSERT_EQ(finish(raft_add_peer("127.0.0.1", port)), RAFT_SUCCESS);
+  const raft_future command = propose("lost");
+  const raft_future barrier = raft_barrier(0);
+  const raft_future verification = raft_verify_leader();
+  const raft_future removal = raft_remove_peer("127.0.0.1", port);
+  // One change at a time.
+  EXPECT_EQ(finish(raft_add_peer("127.0.0.1", free_port())), RAFT_E_OTHER);
+  EXPECT_EQ(finish(command), RAFT_E_LEADERSHIP_LOST);
+  EXPECT_EQ(finish(barrier), RAFT_E_LEADERSHIP_LOST);
+  EXPECT_EQ(finish(verification), RAFT_E_LEADERSHIP_LOST);
+  EXPECT_EQ(finish(removal), RAFT_E_LEADERSHIP_LOST);
+  EXPECT_TRUE(eventually([] { return !raft_is_leader(); }));
+  EXPECT_EQ(finish(propose("later")), RAFT_E_NOT_LEADER);
+  EXPECT_EQ(machine().count, 1u);
+}
+
+TEST_F(LibraftMisuse, AQueueThatStaysFullEndsWithEnqueueTimeout) {
+  config.shm_size = uint64_t{256} << 20;
+  start();
+  // The state machine stands still: the engine takes what it may hold for it, then no more.
+  std::promise<void> released;
+  call_in_apply([ready = released.get_future().share()] { ready.wait(); });
+  char* const buffer = alloc_raft_buffer(4 << 20);
+  ASSERT_NE(buffer, nullptr);
+  std::memset(buffer, 'f', 4 << 20);
+  std::vector<raft_future> futures;
+  RaftError last = RAFT_SUCCESS;
+  for (int each = 0; each < 500 && last != RAFT_E_ENQUEUE_TIMEOUT; each++) {
+    futures.push_back(raft_apply(buffer, 4 << 20, each == 0 ? 0 : 100'000'000));
+    if (raft_future_wait_for(futures.back(), 120)) last = raft_future_wait(futures.back());
+  }
+  EXPECT_EQ(last, RAFT_E_ENQUEUE_TIMEOUT);
+  released.set_value();
+  uint64_t applied = 0;
+  for (const raft_future future : futures) {
+    void* reply = nullptr;
+    const RaftError error = raft_future_get_fsm_reply(future, &reply);
+    EXPECT_TRUE(error == RAFT_SUCCESS || error == RAFT_E_ENQUEUE_TIMEOUT) << raft_err_msg(error);
+    if (error == RAFT_SUCCESS) applied++;
+    delete static_cast<uint64_t*>(reply);
+    raft_future_dispose(future);
+  }
+  EXPECT_GT(applied, 0u);
+  EXPECT_EQ(finish(raft_barrier(0)), RAFT_SUCCESS);
+  EXPECT_EQ(machine().count, applied);
+}
+
 TEST_F(LibraftMisuse, AFollowerTakesNothing) {
   std::snprintf(config.peers, sizeof config.peers, "127.0.0.1:%u", free_port());
   ASSERT_GT(raft_init(&fsm, &config), 0) << raft_init_error();
@@ -193,23 +247,19 @@ TEST_F(LibraftMisuse, ConfigurationsThatBreakARule) {
     EXPECT_NE(std::strstr(raft_init_error(), named), nullptr) << named << ": " << raft_init_error();
     EXPECT_EQ(raft_state(), RAFT_INVALID_STATE);
   };
-  refused([](RaftConfig& c) { c.HeartbeatTimeout = 4'999'999; }, "HeartbeatTimeout");
-  refused([](RaftConfig& c) { c.ElectionTimeout = 1; }, "ElectionTimeout");
+  // What the engine checks is tested rule by rule beside it (test/facade/libraft-config.test.ts); each of
+  // these starts one.
   refused([](RaftConfig& c) { c.ElectionTimeout = c.HeartbeatTimeout - 1; }, "ElectionTimeout");
-  refused([](RaftConfig& c) { c.CommitTimeout = 999'999; }, "CommitTimeout");
-  refused([](RaftConfig& c) { c.SnapshotInterval = 4'999'999; }, "SnapshotInterval");
-  refused([](RaftConfig& c) { c.LeaderLeaseTimeout = 4'999'999; }, "LeaderLeaseTimeout");
-  refused([](RaftConfig& c) { c.LeaderLeaseTimeout = c.HeartbeatTimeout + 1; }, "LeaderLeaseTimeout");
-  refused([](RaftConfig& c) { c.MaxAppendEntries = 0; }, "MaxAppendEntries");
-  refused([](RaftConfig& c) { c.MaxAppendEntries = 1025; }, "MaxAppendEntries");
-  refused([](RaftConfig& c) { c.RetainSnapshots = 0; }, "RetainSnapshots");
   refused([](RaftConfig& c) { c.listen_port = 0; }, "listen_port");
+  refused([](RaftConfig& c) { std::strcpy(c.peers, "no-such-host.invalid:9"); }, "no-such-host.invalid");
   refused([](RaftConfig& c) { c.shm_size = 1; }, "shm_size");
   refused([](RaftConfig& c) { c.api_workers = 0; }, "api_workers");
   refused([](RaftConfig& c) { std::strcpy(c.backend_type, "paper"); }, "backend_type");
+  refused([](RaftConfig& c) { std::memset(c.shm_path, 'x', sizeof c.shm_path); }, "shm_path");
+  refused([](RaftConfig& c) { std::memset(c.backend_type, 'x', sizeof c.backend_type); }, "backend_type");
+  refused([](RaftConfig& c) { std::memset(c.base_dir, 'x', sizeof c.base_dir); }, "base_dir");
   refused([](RaftConfig& c) { std::memset(c.peers, 'x', sizeof c.peers); }, "peers");
-  refused([](RaftConfig& c) { std::strcpy(c.peers, "localhost"); }, "peers");
-  refused([](RaftConfig& c) { std::strcpy(c.peers, "no-such-host.invalid:9"); }, "no-such-host.invalid");
+  refused([](RaftConfig& c) { std::memset(c.LogOutput, 'x', sizeof c.LogOutput); }, "LogOutput");
   refused([](RaftConfig& c) { std::strcpy(c.base_dir, "/proc/none"); }, "/proc/none");
   EXPECT_EQ(raft_init(nullptr, &good), -1);
   RaftFSM empty{};

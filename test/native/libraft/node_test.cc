@@ -183,18 +183,20 @@ TEST_F(Libraft, WhatIsKeptInMemoryOutlivesTheEngineToo) {
 }
 
 TEST_F(Libraft, CleansUpWhileItShutsDown) {
-  for (int each = 0; each < 5; each++) {
+  for (int each = 0; each < 4; each++) {
     start();
     reply_of(propose("before"));
     const raft_future first = raft_shutdown();
-    std::thread waiting([&] {
-      // It may be over before it is looked at.
-      const RaftError error = raft_future_wait(first);
-      EXPECT_TRUE(error == RAFT_SUCCESS || error == RAFT_E_INVALID_OP) << raft_err_msg(error);
-    });
-    raft_shutdown();
+    std::thread waiting;
+    if (each % 2 == 0) {
+      waiting = std::thread([first] {
+        // It may be over before it is looked at.
+        const RaftError error = raft_future_wait(first);
+        EXPECT_TRUE(error == RAFT_SUCCESS || error == RAFT_E_INVALID_OP) << raft_err_msg(error);
+      });
+    }
     raft_cleanup();
-    waiting.join();
+    if (waiting.joinable()) waiting.join();
     EXPECT_EQ(raft_state(), RAFT_INVALID_STATE);
   }
 }

@@ -78,8 +78,7 @@ static void propose(struct writer* writer, uint64_t sequence, char* data) {
   proposal->writer = writer;
   proposal->sequence = sequence;
   atomic_fetch_add(&open_count, 1);
-  const int code =
-      RAFT_ProposeAsync(raft, data, plan.bytes, PROPOSE_TIMEOUT_MS, completed, proposal);
+  const int code = RAFT_ProposeAsync(raft, data, plan.bytes, PROPOSE_TIMEOUT_MS, completed, proposal);
   if (code == RAFT_OK) {
     atomic_fetch_add(&counts.accepted, 1);
     return;

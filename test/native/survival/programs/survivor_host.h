@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "../../ports.h"
 #include "polyraft.h"
 
 namespace survivor {
@@ -53,17 +54,7 @@ inline bool is_embedded() {
   return runtime != nullptr && std::strcmp(runtime, "embedded") == 0;
 }
 
-inline int free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
+using native_test::free_port;
 
 // A cluster of one in the working directory.
 inline std::string config_with(int port, const std::string& directory = "data") {
