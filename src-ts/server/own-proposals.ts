@@ -24,6 +24,8 @@ export class OwnProposals implements OwnSequences {
   private head = 0;
   /** Where the last look-up ended: the next one goes on there. */
   private cursor = 0;
+  /** Up to here the host has them, and ends them itself. */
+  private handedIndex = 0;
 
   constructor(ended: (sequence: number, code: ErrorCode) => void) {
     this.ended = ended;
@@ -47,6 +49,7 @@ export class OwnProposals implements OwnSequences {
 
   /** The host has been handed the entries up to `index`. */
   handed(index: number): void {
+    this.handedIndex = index;
     while (this.head < this.ranges.length) {
       const { first, sequences } = this.ranges[this.head]!;
       if (first + sequences.length - 1 > index) break;
@@ -60,11 +63,14 @@ export class OwnProposals implements OwnSequences {
     this.handed(index);
   }
 
-  /** This node has ceased to lead; up to `committed` its entries stay. */
+  /** This node has ceased to lead; up to `committed` its entries stay. Behind that others may come to lie. */
   leadershipLost(committed: number): void {
+    const { ranges } = this;
     this.endWhere((at) => at > committed, ErrorCode.LEADERSHIP_LOST);
-    while (this.ranges.length > this.head && this.ranges[this.ranges.length - 1]!.first > committed)
-      this.ranges.pop();
+    while (ranges.length > this.head && ranges[ranges.length - 1]!.first > committed) ranges.pop();
+    if (ranges.length === this.head) return;
+    const { first, term, sequences } = ranges[ranges.length - 1]!;
+    ranges[ranges.length - 1] = { first, term, sequences: sequences.subarray(0, committed + 1 - first) };
   }
 
   endAll(code: ErrorCode): void {
@@ -78,7 +84,7 @@ export class OwnProposals implements OwnSequences {
       const { first, sequences } = this.ranges[i]!;
       for (let j = 0; j < sequences.length; j++) {
         const sequence = sequences[j]!;
-        if (sequence < 0 || !matches(first + j)) continue;
+        if (sequence < 0 || first + j <= this.handedIndex || !matches(first + j)) continue;
         sequences[j] = -1;
         this.ended(sequence, code);
       }
