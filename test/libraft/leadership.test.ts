@@ -34,10 +34,10 @@ async function endedWith(host: LibraftHost, error: number): Promise<number> {
   return (await host.counts()).byError[error]!;
 }
 
-async function loaded(): Promise<{ leader: Node; others: Node[] }> {
+async function loaded(window = LOAD.window): Promise<{ leader: Node; others: Node[] }> {
   cluster = await LibraftCluster.start(3);
   const leader = await cluster.leader();
-  for (const node of cluster.nodes) await cluster.load(node, LOAD);
+  for (const node of cluster.nodes) await cluster.load(node, { ...LOAD, window });
   await delay(200);
   return { leader, others: cluster.nodes.filter((node) => node !== leader) };
 }
@@ -79,7 +79,8 @@ test(
 );
 
 test('a leader whose engine stands still is replaced; its program is told when it goes on', async () => {
-  const { leader, others } = await loaded();
+  // More than the engine ever holds, so that there are always some that it has not taken.
+  const { leader, others } = await loaded(512);
   const host = leader.host!;
   await stopEngine(leader);
   // Futures with a limit of 200 ms that the engine has not taken; those that it has taken stay open.

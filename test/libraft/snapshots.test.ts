@@ -10,7 +10,6 @@ import { LibraftCluster, MILLISECOND, type LibraftHost, type Node } from './clus
 const ROUNDS = figure(1, 30);
 /** Ten elections: so long a leader keeps the log behind a snapshot that it has sent. */
 const GRACE_MS = 4000;
-const NEVER = 24 * 60 * 60 * 1000 * MILLISECOND;
 const LOAD = { threads: 3, window: 16, bytes: 100, pauseUs: 200 };
 const WAIT_MS = 60_000;
 

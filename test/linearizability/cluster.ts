@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { configOf } from '../../scripts/tools/cluster-config.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { LineProcess } from '../../scripts/tools/line-process.ts';
-import { waitUntil } from '../scenario/cluster.ts';
+import { waitUntil } from '../scenario/wait-until.ts';
 import { buildDirectory, type Runtime } from '../scenario/figures.ts';
 import { Link, type LinkState } from './link.ts';
 
