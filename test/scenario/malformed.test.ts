@@ -13,7 +13,7 @@ import { Node } from '../linearizability/cluster.ts';
 import { CertificateDirectory } from '../tls/certificates.ts';
 import { peerTls } from '../tls/configuration.ts';
 import { figure, runtimes } from './figures.ts';
-import { waitUntil } from './cluster.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** All four cases together: 100,000. */
 const REQUESTS = figure(150, 25_000);

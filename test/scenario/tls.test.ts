@@ -12,7 +12,7 @@ import { makeMessage, MessageType } from '../../src-ts/core/types.ts';
 import { Node } from '../linearizability/cluster.ts';
 import { CertificateDirectory } from '../tls/certificates.ts';
 import { peerTls } from '../tls/configuration.ts';
-import { waitUntil } from './cluster.ts';
+import { waitUntil } from './wait-until.ts';
 import { runtimes, type Runtime } from './figures.ts';
 
 const NODES = 3;
