@@ -15,6 +15,18 @@ const HEIGHT = 340;
 const COLUMNS = 2;
 const LINE_HEIGHT = 18;
 const MARGIN = 16;
+/** The same in all charts: ours are blue. */
+const COLOURS: Readonly<Record<string, string>> = {
+  'polyraft embedded': '#1f4e9c',
+  'polyraft process': '#4a86e8',
+  'polyraft easyraft.h': '#8ab4f8',
+  'polyraft libraft': '#7fd1d8',
+  etcd: '#e07b39',
+  'etcd-easyraft': '#f2b272',
+  hashicorp: '#9b6fb8',
+  craft: '#5a9e57',
+};
+const OTHER_COLOUR = '#4a86e8';
 const FONT = 'font-family="sans-serif" font-size="12" fill="#333"';
 
 interface Chart {
@@ -112,7 +124,7 @@ function chartsOf({ measurements, targets }: BenchResult): Chart[] {
       false,
     ),
     {
-      title: 'Numbered targets: 1 is the goal',
+      title: 'Numbered targets: 1 is the goal, more is better',
       unit: 'measured / goal',
       isLogarithmic: true,
       groups: targets.filter(({ number }) => number > 0).map(({ id }) => id),
@@ -132,9 +144,9 @@ function render(chart: Chart, width: number): string {
   const instance = init(null, null, { renderer: 'svg', ssr: true, width, height: HEIGHT });
   instance.setOption({
     animation: false,
-    title: { text: chart.title, textStyle: { fontSize: 14 }, left: 8, top: 4 },
+    title: { text: `${chart.title} (${chart.unit})`, textStyle: { fontSize: 14 }, left: 8, top: 4 },
     legend: { top: 28, left: 8, itemHeight: 8, itemWidth: 14, textStyle: { fontSize: 11 } },
-    grid: { left: 64, right: 16, top: 76, bottom: isFew ? 28 : 120 },
+    grid: { left: 64, right: 16, top: 72, bottom: isFew ? 28 : 120 },
     xAxis: {
       type: 'category',
       data: [...chart.groups],
@@ -142,10 +154,14 @@ function render(chart: Chart, width: number): string {
     },
     yAxis: {
       type: chart.isLogarithmic ? 'log' : 'value',
-      name: chart.unit,
-      nameTextStyle: { fontSize: 11, align: 'left' },
     },
-    series: chart.series.map(({ name, values }) => ({ type: 'bar', name, data: [...values] })),
+    series: chart.series.map(({ name, values }) => ({
+      type: 'bar',
+      name,
+      color: COLOURS[name] ?? OTHER_COLOUR,
+      // A logarithm has no place for nothing.
+      data: values.map((value) => (chart.isLogarithmic && value !== null && value <= 0 ? null : value)),
+    })),
   });
   const svg = instance.renderToSVGString();
   instance.dispose();

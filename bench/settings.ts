@@ -20,6 +20,7 @@ const FULL: Settings = {
     roundsMin: 5,
     secondsWished: 60,
     secondsMax: 120,
+    secondsAll: 600,
     snapshotBytes: 256 * MIB,
     walBytes: 1024 * MIB,
     entriesBehind: 500_000,
@@ -34,12 +35,13 @@ const FULL: Settings = {
 
 /** Five rounds of what numbered targets compare here, too; of large things one. */
 const QUICK: Settings = {
-  budget: { seconds: 85, secondsPerRunMax: 0.3, secondsPerRunMin: 0.025 },
+  budget: { seconds: 70, secondsPerRunMax: 0.3, secondsPerRunMin: 0.025 },
   scenarios: {
     rounds: 5,
     roundsMin: 1,
     secondsWished: 3,
-    secondsMax: 20,
+    secondsMax: 30,
+    secondsAll: 115,
     snapshotBytes: 32 * MIB,
     walBytes: 128 * MIB,
     entriesBehind: 50_000,

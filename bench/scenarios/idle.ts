@@ -11,8 +11,8 @@ const CLUSTERS = 2;
 export const idle: Scenario = {
   title: () => 'idle',
   async play(scene) {
-    for (let cluster = 0; cluster < CLUSTERS; cluster++) {
-      await scene.inCluster(3, {}, async (members) => {
+    const watch = (): Promise<void> =>
+      scene.inCluster(3, {}, async (members) => {
         await delay(SETTLE_MS);
         const pids = members.ids.map((id) => members.host(id).pid);
         const before = pids.map(processorSeconds);
@@ -25,6 +25,6 @@ export const idle: Scenario = {
           scene.figures.add('processor, 100 is one', '%', share * 100);
         }
       });
-    }
+    await Promise.all(Array.from({ length: CLUSTERS }, watch));
   },
 };

@@ -26,6 +26,8 @@ export interface ScenarioSize {
   readonly secondsWished: number;
   /** Then the scenario is given up; what it has measured stays. */
   readonly secondsMax: number;
+  /** For all scenarios of all programs: what is left of it bounds the next one, too. */
+  readonly secondsAll: number;
   readonly snapshotBytes: number;
   readonly walBytes: number;
   readonly entriesBehind: number;
@@ -69,7 +71,7 @@ export class Scene {
   readonly figures = new Figures();
   private readonly parent: string;
   private readonly began = performance.now();
-  private cluster: DrivenCluster | null = null;
+  private readonly clusters = new Set<DrivenCluster>();
   private isOver = false;
 
   constructor(program: Program, parent: string, size: ScenarioSize) {
@@ -98,13 +100,14 @@ export class Scene {
     if (this.isOver) throw new Error('the scenario is over');
     const directory = mkdtempSync(join(this.parent, 'scenario-'));
     const cluster = new DrivenCluster(this.program, directory, config, environment);
-    this.cluster = cluster;
+    this.clusters.add(cluster);
     try {
       await cluster.start(nodes);
       await work(cluster, directory);
       this.figures.add('spurious elections', '', cluster.elections);
     } finally {
       await cluster.end();
+      this.clusters.delete(cluster);
       rmSync(directory, { recursive: true, force: true });
     }
   }
@@ -113,7 +116,7 @@ export class Scene {
   stop(): void {
     this.isOver = true;
     this.figures.close();
-    this.cluster?.kill();
+    for (const cluster of this.clusters) cluster.kill();
   }
 }
 
