@@ -246,7 +246,8 @@ export interface SessionHooks {
   readonly onCase: (one: Case, result: CaseResult) => void;
 }
 
-const NO_TIME = 'left out: the time of this run was over';
+/** No fault of the subject. */
+export const NO_TIME = 'left out: the time of this run was over';
 
 /**
  * All subjects in one session: fresh clusters, and in each case a warm-up, then rounds in which each subject has one run.
