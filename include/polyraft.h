@@ -96,8 +96,9 @@ struct RAFT_Options {
  * for that, never for a callback; callbacks may come before it returns, and *handle is stored before the
  * first of them. On failure *handle is 0. The first server of a process also starts the engine's runtime
  * (config key "runtime": "embedded" or "process", else the environment's POLYRAFT_RUNTIME, else embedded
- * where that is installed). Errors: CONFIG, IN_USE, ADDRESS, IO, CORRUPT, IDENTITY, RUNTIME, ENGINE_DIED,
- * FORKED, INVALID_ARGUMENT, NO_MEMORY, UNSUPPORTED (more than 64 servers in one runtime).
+ * where that is installed and the program is not Node itself). Errors: CONFIG, IN_USE, ADDRESS, IO, CORRUPT,
+ * IDENTITY, RUNTIME, ENGINE_DIED, FORKED, INVALID_ARGUMENT, NO_MEMORY, UNSUPPORTED (more than 64 servers in
+ * one runtime).
  */
 DLL_EXPORTS int RAFT_NewRaftServerWith(const struct RAFT_Options* options, RAFT_Handle* handle);
 

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import { headerCheckC } from './generate/header-check.mjs';
+import { nativeKoffi } from './generate/koffi.mjs';
 import { nativePython } from './generate/python.mjs';
 import { nativeRust } from './generate/rust.mjs';
 
@@ -90,6 +91,7 @@ const outputs = {
   'test/definitions/header_check_generated.c': headerCheckC(definitions, note),
   'examples-ffi/python/src/polyraft/_native_generated.py': nativePython(definitions, version, note),
   'examples-ffi/rust/polyraft-sys/src/generated.rs': nativeRust(definitions, version, note),
+  'examples-ffi/node/src/native.generated.js': nativeKoffi(definitions, version, note),
 };
 
 let stale = 0;

@@ -228,7 +228,7 @@ namespace {
 struct Hosts {
   EngineHost embedded{"embedded", runtime::make_embedded_runtime};
   EngineHost process{"process", runtime::make_process_runtime};
-  const bool embedded_is_installed = runtime::embedded_runtime_is_installed();
+  const bool embedded_is_usual = runtime::embedded_runtime_is_installed() && !runtime::process_has_node();
 };
 
 // Never destroyed: the library's threads go on while the process exits.
@@ -249,7 +249,7 @@ EngineHost* engine_host_for(const std::string& runtime, std::string* error) {
       source = "environment variable POLYRAFT_RUNTIME";
     }
   }
-  if (kind.empty()) kind = hosts().embedded_is_installed ? "embedded" : "process";
+  if (kind.empty()) kind = hosts().embedded_is_usual ? "embedded" : "process";
   if (kind == "embedded") return &hosts().embedded;
   if (kind == "process") return &hosts().process;
   *error = std::string(source) + ": must be \"embedded\" or \"process\", not \"" + kind + "\"";

@@ -52,6 +52,8 @@ std::unique_ptr<Runtime> make_process_runtime();
 std::unique_ptr<Runtime> make_embedded_runtime();
 // Whether the plugin of the embedded runtime lies beside this library.
 bool embedded_runtime_is_installed();
+// Whether the host's program is Node, or has it linked: there only the process runtime can be used.
+bool process_has_node();
 
 }  // namespace polyraft::runtime
 

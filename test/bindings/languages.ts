@@ -103,4 +103,16 @@ export const LANGUAGES: readonly Language[] = [
     runtimes: ['process'],
     prepare: nodeLibraryHost,
   },
+  {
+    name: 'Node (koffi)',
+    missing: null,
+    // Two V8s in one process clash.
+    runtimes: ['process'],
+    prepare: () => ({
+      language: 'Node (koffi)',
+      program: process.execPath,
+      args: [inRoot('test/bindings/hosts/node_host.mjs'), 'ffi', inRoot('examples-ffi/node/src/index.js')],
+      environment: { POLYRAFT_LIBRARY: join(buildDirectory, 'lib') },
+    }),
+  },
 ];
