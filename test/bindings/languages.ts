@@ -23,7 +23,7 @@ export interface Language {
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const inRoot = (path: string): string => `${root}${path}`;
+export const inRoot = (path: string): string => `${root}${path}`;
 
 function has(program: string, ...args: string[]): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
@@ -34,49 +34,67 @@ const CPP_HOST = join(buildDirectory, 'test/bindings/binding_host_cpp');
 const OLDEST_RUST = 77;
 const OLDEST_PYTHON = 'import sys, ctypes; sys.exit(sys.version_info < (3, 9))';
 
-function hasRust(): boolean {
+export function hasPython(): boolean {
+  return has('python3', '-c', OLDEST_PYTHON);
+}
+
+export function hasRust(): boolean {
   const { stdout } = spawnSync('rustc', ['--version'], { encoding: 'utf8' });
   return Number(/^rustc 1\.(\d+)\./.exec(stdout)?.[1]) >= OLDEST_RUST && has('cargo', '--version');
 }
 
-/** Builds with cargo, into the build directory; what it takes is in the tree. */
-function rustHost(): Command {
-  const directory = inRoot('test/bindings/hosts/rust');
-  const library = join(buildDirectory, 'lib');
+/** Builds with cargo, into the build directory: what it takes is in the tree. Returns the directory of what was built. */
+function cargoBuild(directory: string, ...args: string[]): string {
   const target = join(buildDirectory, 'rust');
-  const { status, stderr } = spawnSync('cargo', ['build', '--quiet', '--offline', '--locked'], {
-    cwd: directory,
-    env: { ...process.env, CARGO_TARGET_DIR: target, POLYRAFT_LIBRARY_DIR: library },
+  const { status, stderr } = spawnSync('cargo', ['build', '--quiet', '--offline', '--locked', ...args], {
+    cwd: inRoot(directory),
+    env: {
+      ...process.env,
+      CARGO_TARGET_DIR: target,
+      POLYRAFT_LIBRARY_DIR: join(buildDirectory, 'lib'),
+    },
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`cargo build in ${directory}: ${stderr}`);
+  return join(target, 'debug');
+}
+
+/** An example of the crate, built. */
+export function rustExample(name: string): string {
+  return join(cargoBuild('examples-ffi/rust', '--example', name), 'examples', name);
+}
+
+function rustHost(): Command {
   return {
     language: 'Rust',
-    program: join(target, 'debug/polyraft-binding-host'),
+    program: join(cargoBuild('test/bindings/hosts/rust'), 'polyraft-binding-host'),
     args: [],
-    environment: { LD_LIBRARY_PATH: library },
+    environment: { LD_LIBRARY_PATH: join(buildDirectory, 'lib') },
   };
 }
 
-/** The npm package as it would be published, made anew. */
-function nodeLibraryHost(): Command {
+/** The npm package as it would be published, made anew in the build directory, which it returns. */
+export function makeNpmPackage(): string {
   const directory = join(buildDirectory, 'npm');
   const { status, stderr } = spawnSync(process.execPath, [inRoot('scripts/library.mjs'), directory], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`scripts/library.mjs: ${stderr}`);
-  const host = inRoot('test/bindings/hosts/node_host.mjs');
+  return directory;
+}
+
+function nodeLibraryHost(): Command {
   return {
-    language: 'Node',
+    language: 'Node (library)',
     program: process.execPath,
-    args: [host, 'library', join(directory, 'index.js')],
+    args: [inRoot('test/bindings/hosts/node_host.mjs'), 'library', join(makeNpmPackage(), 'index.js')],
   };
 }
 
 export const LANGUAGES: readonly Language[] = [
   {
     name: 'Python',
-    missing: has('python3', '-c', OLDEST_PYTHON) ? null : 'python3 (3.9 or newer) is not installed',
+    missing: hasPython() ? null : 'python3 (3.9 or newer) is not installed',
     runtimes: BOTH,
     prepare: () => ({
       language: 'Python',

@@ -10,7 +10,7 @@ const documents = [
   'docs/THREADS.md',
   'docs/ERRORS.md',
   'docs/craft.md',
-  'docs/getting-started-python.md',
+  ...['c', 'cpp', 'node', 'python', 'rust'].map((language) => `docs/getting-started-${language}.md`),
 ];
 
 test('hello_raft.c stands in the README as it is, in at most 40 lines', () => {
