@@ -191,7 +191,7 @@ export class MachinePort implements StateMachinePort {
         const begin = performance.now();
         try {
           // A copy: what the program does with it must not change the log.
-          const done = this.machine.apply({ index, term: batch.term, data: batch.data(at).slice() });
+          const done = this.machine.apply({ index, term: batch.term, data: new Uint8Array(batch.data(at)) });
           if (done !== undefined) await done;
         } catch (error) {
           this.failed('apply', index, error);

@@ -38,7 +38,8 @@ export class Proposals {
     const isFull = this.waitingBytes > 0 && this.waitingBytes + data.length > WAITING_BYTES_MAX;
     if (isFull || this.due.size >= DUE_MAX) return Promise.reject(errorOf(ErrorCode.BUSY));
     const sequence = this.nextSequence++;
-    this.payloads.push(data.slice());
+    // Not by slice, which in a Buffer copies nothing.
+    this.payloads.push(new Uint8Array(data));
     this.sequences.push(sequence);
     this.waitingBytes += data.length;
     const promise = new Promise<Position>((resolve, reject) => {

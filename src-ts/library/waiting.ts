@@ -9,11 +9,11 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** `work`, unless time or signal end the waiting before. */
 export async function within<T>(work: Promise<T>, options: WaitOptions): Promise<T> {
+  // Whoever does not wait, or not any more, must not be told that nobody caught it.
+  work.catch(() => undefined);
   const { timeoutMs = TIMEOUT_MS, signal } = options;
   if (Number.isNaN(timeoutMs) || timeoutMs < 0)
     throw new RaftError('INVALID_ARGUMENT', `timeoutMs is ${timeoutMs}, must be 0 or more`);
-  // Whoever does not wait any more must not be told that nobody caught it.
-  work.catch(() => undefined);
   signal?.throwIfAborted();
   let timer: NodeJS.Timeout | undefined;
   let aborted: (() => void) | undefined;

@@ -98,7 +98,10 @@ fn propose(server: &Server<Journal>, text: &str) -> (u64, u64) {
     loop {
         match server.propose(text.as_bytes(), TIMEOUT) {
             Ok(position) => return position,
-            Err(error) if error.code() == ErrorCode::NoLeader && Instant::now() < end => {
+            Err(error)
+                if matches!(error.code(), ErrorCode::NoLeader | ErrorCode::Rejected)
+                    && Instant::now() < end =>
+            {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(error) => panic!("{error}"),
