@@ -218,6 +218,8 @@ export const FUNCTIONS = {
     'int RAFT_ProposeWait(uint64_t handle, const void * data, size_t size, int timeout_ms, _Out_ uint64_t * index, _Out_ uint64_t * term)',
   RAFT_ReadIndex:
     'int RAFT_ReadIndex(uint64_t handle, int kind, int timeout_ms, _Out_ uint64_t * index)',
+  RAFT_ReadIndexAsync:
+    'int RAFT_ReadIndexAsync(uint64_t handle, int kind, int timeout_ms, RAFT_Completion * completion, uintptr_t user)',
   RAFT_ChangeMember:
     'int RAFT_ChangeMember(uint64_t handle, int change, uint64_t id, const char * url, int timeout_ms, _Out_ uint64_t * index)',
   RAFT_ChangeMembers:
