@@ -89,7 +89,8 @@ async function inDirectory(work: (directory: string) => Promise<void>): Promise<
 }
 
 beforeAll(() => {
-  makeNpmPackage();
+  // Where this repository's own package.json says that `polyraft` is.
+  makeNpmPackage('npm');
   if (hasRust()) rustExample('counter');
 }, TIMEOUT_MS);
 

@@ -73,9 +73,9 @@ function rustHost(): Command {
   };
 }
 
-/** The npm package as it would be published, made anew in the build directory, which it returns. */
-export function makeNpmPackage(): string {
-  const directory = join(buildDirectory, 'npm');
+/** The npm package as it would be published, made anew in the build directory; where. */
+export function makeNpmPackage(place: string): string {
+  const directory = join(buildDirectory, place);
   const { status, stderr } = spawnSync(process.execPath, [inRoot('scripts/library.mjs'), directory], {
     encoding: 'utf8',
   });
@@ -87,7 +87,11 @@ function nodeLibraryHost(): Command {
   return {
     language: 'Node (library)',
     program: process.execPath,
-    args: [inRoot('test/bindings/hosts/node_host.mjs'), 'library', join(makeNpmPackage(), 'index.js')],
+    args: [
+      inRoot('test/bindings/hosts/node_host.mjs'),
+      'library',
+      join(makeNpmPackage('test/bindings/npm'), 'index.js'),
+    ],
   };
 }
 
