@@ -6,7 +6,19 @@
 
 namespace polyraft::runtime {
 
+// The plugin's own libnode is loaded with RTLD_LOCAL: this finds that of the program or of its libraries
+// only.
+bool process_has_node() {
+  return dlsym(RTLD_DEFAULT, "napi_module_register") != nullptr;
+}
+
 const polyraft_plugin* load_plugin(std::string* error) {
+  if (process_has_node()) {
+    *error =
+        "the embedded runtime cannot run in a process that has Node already: their symbols clash; set "
+        "runtime to \"process\" (or use the npm package, which needs no runtime)";
+    return nullptr;
+  }
   const std::string path = library_file(kEmbeddedPlugin);
   // RTLD_NODELETE: V8 is never finalised. RTLD_LOCAL: a host may have symbols of the same names.
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

@@ -25,12 +25,6 @@ class EmbeddedRuntime : public Runtime {
   bool can_restart() const override { return false; }
 
   int start(const StartRequest& request, Died died, std::string* error) override {
-    if (process_has_node()) {
-      *error =
-          "the embedded runtime cannot run in a process that has Node already: their symbols clash; set "
-          "runtime to \"process\" (or use the npm package, which needs no runtime)";
-      return RAFT_ERR_RUNTIME;
-    }
     const std::string bundle = engine_bundle();
     if (!is_readable_file(bundle)) {
       *error = "the engine is not where it was installed: " + bundle;
@@ -84,12 +78,6 @@ class EmbeddedRuntime : public Runtime {
 
 std::unique_ptr<Runtime> make_embedded_runtime() {
   return std::make_unique<EmbeddedRuntime>();
-}
-
-// The plugin's own libnode is loaded with RTLD_LOCAL: this finds that of the program or of its libraries
-// only.
-bool process_has_node() {
-  return dlsym(RTLD_DEFAULT, "napi_module_register") != nullptr;
 }
 
 bool embedded_runtime_is_installed() {

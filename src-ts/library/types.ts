@@ -80,6 +80,17 @@ export interface RaftConfig {
   readonly pre_vote?: boolean;
   readonly check_quorum?: boolean;
   readonly lease_reads?: boolean;
+  /** Certificates for https URLs of peers. */
+  readonly peer_tls?: {
+    readonly cert_file: string;
+    readonly key_file: string;
+    readonly ca_file?: string;
+    readonly client_cert_auth?: boolean;
+    readonly allowed_names?: readonly string[];
+  };
+  readonly admin_url?: string;
+  readonly admin_remote?: boolean;
+  readonly admin_token_file?: string;
   readonly strict?: boolean;
   /** Of the C interface: accepted, and without effect, since the engine runs in this process anyway. */
   readonly runtime?: string;
