@@ -34,6 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "times.h"
+
 enum { RUN_TIMEOUT_S = 120, PROPOSERS_MAX = 64, STATUS_BYTES = 1 << 16 };
 
 static RAFT_Handle raft;
@@ -71,12 +73,6 @@ static struct {
 } run;
 
 static atomic_ullong state_bytes;
-
-static uint64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static int on_apply(void* context, uint64_t index, uint64_t term, const void* data, uint64_t size) {
   uint64_t id[2];
@@ -266,20 +262,6 @@ static int propose_all(void) {
     is_done = is_done && run.proposers[i].is_done;
   }
   return is_done;
-}
-
-static int compare_times(const void* a, const void* b) {
-  const uint64_t first = *(const uint64_t*)a;
-  const uint64_t second = *(const uint64_t*)b;
-  return first < second ? -1 : first > second;
-}
-
-static void tell_times(uint64_t* times, uint64_t count, uint64_t took_ns) {
-  qsort(times, count, sizeof *times, compare_times);
-  printf("{\"count\":%" PRIu64
-         ",\"seconds\":%.6f,\"p50Us\":%.1f,\"p90Us\":%.1f,\"p99Us\":%.1f,\"maxUs\":%.1f}\n",
-         count, (double)took_ns / 1e9, (double)times[count / 2] / 1e3, (double)times[count * 90 / 100] / 1e3,
-         (double)times[count * 99 / 100] / 1e3, (double)times[count - 1] / 1e3);
 }
 
 static void run_load(uint64_t count, uint64_t bytes, uint64_t window, uint64_t proposers, uint64_t rate) {

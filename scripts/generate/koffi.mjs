@@ -1,5 +1,6 @@
 // Constants, layouts and prototypes for koffi, which reads C declarations.
 import { declaration, layouts, typesOf } from './c-types.mjs';
+import { enumerations } from './enumerations.mjs';
 
 // Opaque words travel as integers; what a callback writes to is a pointer that it encodes into.
 const parameterOf = typesOf('koffi', {
@@ -44,12 +45,7 @@ function enumeration(name, rows, doc) {
 
 export function nativeKoffi(definitions, version, note) {
   const lines = [`// ${note}`, '// Constants, layouts and prototypes of polyraft.h.', '', `export const VERSION = '${version}';`];
-  lines.push(...enumeration('ErrorCode', definitions.errors, 'What functions of the library return.'));
-  lines.push(...enumeration('Event', definitions.events, 'What a server reports by event.'));
-  lines.push(...enumeration('Role', definitions.states, 'Roles of a server.'));
-  lines.push(...enumeration('LogLevel', definitions.logLevels, 'Levels of the log.'));
-  lines.push(...enumeration('ReadKind', definitions.readKinds, 'How a read barrier is made sure of.'));
-  lines.push(...enumeration('MemberChange', definitions.memberChanges, 'Changes of the membership.'));
+  lines.push(...enumerations(definitions, enumeration));
   lines.push('', '/** Types of functions that the library calls. */', 'export const CALLBACKS = [');
   const structs = layouts(definitions.structs);
   for (const [name, result, parameters] of definitions.functionTypes) {

@@ -1,5 +1,6 @@
 // Constants, layouts and prototypes for ctypes.
 import { declaration, layouts, typesOf } from './c-types.mjs';
+import { enumerations } from './enumerations.mjs';
 
 const typeOf = typesOf('Python', {
   void: 'None',
@@ -59,12 +60,7 @@ export function nativePython(definitions, version, note) {
   const lines = [`# ${note}`, '# fmt: off', '# ruff: noqa', '"""Constants, layouts and prototypes of polyraft.h."""', ''];
   lines.push('from __future__ import annotations', '', 'import ctypes', 'import enum', 'from typing import Any, Dict, List, Tuple', '');
   lines.push(`VERSION = "${version}"`);
-  lines.push(...enumeration('ErrorCode', definitions.errors, 'What functions of the library return.'));
-  lines.push(...enumeration('Event', definitions.events, 'What a server reports by event.'));
-  lines.push(...enumeration('Role', definitions.states, 'Roles of a server.'));
-  lines.push(...enumeration('LogLevel', definitions.logLevels, 'Levels of the log.'));
-  lines.push(...enumeration('ReadKind', definitions.readKinds, 'How a read barrier is made sure of.'));
-  lines.push(...enumeration('MemberChange', definitions.memberChanges, 'Changes of the membership.'));
+  lines.push(...enumerations(definitions, enumeration));
   lines.push('', '');
   for (const [name, result, parameters] of definitions.functionTypes) {
     lines.push(`${short(name)} = ${functionType(result, parameters.map(declaration))}`);

@@ -1,5 +1,6 @@
 // Constants, layouts and prototypes for Rust's polyraft-sys.
 import { declaration, layouts, typesOf } from './c-types.mjs';
+import { enumerations } from './enumerations.mjs';
 
 const typeOf = typesOf('Rust', {
   int: 'c_int',
@@ -57,12 +58,7 @@ function structure({ name, members, offsets, size }) {
 export function nativeRust(definitions, version, note) {
   const lines = [`// ${note}`, 'use std::os::raw::{c_char, c_int, c_void};', '', '/// The version of the header that this was made from.', `pub const POLYRAFT_VERSION: &str = "${version}";`, ''];
   lines.push('/// A server; never 0.', 'pub type RAFT_Handle = u64;', '');
-  lines.push(...enumeration('ErrorCode', definitions.errors, 'What functions of the library return.'));
-  lines.push(...enumeration('Event', definitions.events, 'What a server reports by event.'));
-  lines.push(...enumeration('Role', definitions.states, 'Roles of a server.'));
-  lines.push(...enumeration('LogLevel', definitions.logLevels, 'Levels of the log.'));
-  lines.push(...enumeration('ReadKind', definitions.readKinds, 'How a read barrier is made sure of.'));
-  lines.push(...enumeration('MemberChangeKind', definitions.memberChanges, 'Changes of the membership.'), '');
+  lines.push(...enumerations(definitions, enumeration, { MemberChange: 'MemberChangeKind' }), '');
   for (const [name, type, parameters] of definitions.functionTypes) {
     lines.push(`pub type ${name} = Option<unsafe extern "C" fn(${list(parameters.map(declaration))})${result(type)}>;`);
   }

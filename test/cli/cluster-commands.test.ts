@@ -3,25 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterView } from '../../src-ts/admin/cluster-view.ts';
-import { run } from '../../src-ts/cli/program.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { eventually, RealCluster, TOKEN } from '../admin/real-cluster.ts';
+import { polyraft as runPolyraft } from './polyraft.ts';
 
 let cluster: RealCluster;
 
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly problems: string;
-}
-
-async function polyraft(...parameters: string[]): Promise<Result> {
-  const out: string[] = [];
-  const problems: string[] = [];
-  const code = await run(parameters, {
-    line: (text) => out.push(text),
-    problem: (text) => problems.push(text),
-  });
+async function polyraft(...parameters: string[]): Promise<{ code: number; out: string; problems: string }> {
+  const { code, out, problems } = await runPolyraft(...parameters);
   return { code, out: out.join('\n'), problems: problems.join('\n') };
 }
 

@@ -3,32 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeIdFromBigint } from '../../src-ts/core/node-id.ts';
-import { run } from '../../src-ts/cli/program.ts';
 import { NodeDisk } from '../../src-ts/storage/node-disk.ts';
 import { openStorage } from '../../src-ts/storage/open-storage.ts';
 import { entriesOf, plain, storageOptions } from '../storage/helpers.ts';
+import { polyraft } from './polyraft.ts';
 
 const CONF = { voters: [1, 2], learners: [3], votersOutgoing: [], learnersNext: [], autoLeave: false };
 
 let base: string;
 let wal: string;
 let snap: string;
-
-interface Result {
-  readonly code: number;
-  readonly out: string[];
-  readonly problems: string[];
-}
-
-async function polyraft(...parameters: string[]): Promise<Result> {
-  const out: string[] = [];
-  const problems: string[] = [];
-  const code = await run(parameters, {
-    line: (text) => out.push(text),
-    problem: (text) => problems.push(text),
-  });
-  return { code, out, problems };
-}
 
 const options = (): ReturnType<typeof storageOptions> =>
   storageOptions(new NodeDisk(), {

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { configOf, type ConfigValue } from '../../scripts/tools/cluster-config.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { LineProcess, run, type Exit } from '../../scripts/tools/line-process.ts';
+import { waitUntil as waitWithin } from '../scenario/wait-until.ts';
 import { buildGo, kvClient, kvServer, type Kind } from './programs.ts';
 
 /** Generous: the machine may be busy with other things. Nothing is asserted about time. */
@@ -49,11 +49,7 @@ export async function waitUntil(
   isDone: () => boolean | Promise<boolean>,
   timeoutMs = PATIENCE_MS,
 ): Promise<void> {
-  const until = performance.now() + timeoutMs;
-  while (!(await isDone())) {
-    if (performance.now() > until) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await delay(POLL_MS);
-  }
+  await waitWithin(what, timeoutMs, isDone, POLL_MS);
 }
 
 export class MixedCluster {

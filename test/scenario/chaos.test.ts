@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { childrenOf } from '../../scripts/tools/process-facts.ts';
 import { Cluster, type Node } from './cluster.ts';
 import { figure, runtimes } from './figures.ts';
+import { randomOf } from './random.ts';
 import { HostError } from './line-host.ts';
 
 const STEPS = figure(12, 300);
@@ -15,17 +16,6 @@ const CONFIG = {
   purge_file_interval: 1,
 };
 const LOAD = { threads: 3, window: 8, bytes: 200, pauseUs: 1000 };
-
-/** Mulberry32: small, and the same everywhere. */
-function randomOf(seed: number): (bound: number) => number {
-  let state = seed >>> 0;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  };
-}
 
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {

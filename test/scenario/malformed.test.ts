@@ -13,6 +13,7 @@ import { Node } from '../linearizability/cluster.ts';
 import { CertificateDirectory } from '../tls/certificates.ts';
 import { peerTls } from '../tls/configuration.ts';
 import { figure, runtimes } from './figures.ts';
+import { type Random, randomOf } from './random.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** All four cases together: 100,000. */
@@ -21,18 +22,6 @@ const AT_ONCE = 32;
 const GIVE_UP_MS = 150;
 const ANSWER_MS = 10_000;
 const PATIENCE_MS = 60_000;
-
-type Random = (bound: number) => number;
-
-function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  };
-}
 
 function bytes(random: Random, count: number): Buffer {
   return Buffer.from(Array.from({ length: count }, () => random(256)));

@@ -134,10 +134,7 @@ TEST(EngineDeath, WhileApplyIsBlocked) {
   Host host(config(R"(,"waldir":")" + log.path() + "\""));
   ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
   Gate gate;
-  host.on_apply = [&gate](uint64_t, const std::string&) {
-    gate.pass();
-    return 0;
-  };
+  host.apply_at(gate);
   for (int each = 0; each < 1000; each++) ASSERT_EQ(host.tell("x"), RAFT_OK);
   ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
   ASSERT_TRUE(eventually([&] { return host.status().find("\"last\":1000") != std::string::npos; }));

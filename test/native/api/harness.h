@@ -72,6 +72,23 @@ struct Seen {
   uint64_t term;
 };
 
+// A gate that callbacks wait at.
+class Gate {
+ public:
+  void open() { open_ = true; }
+  void close() { open_ = false; }
+  void pass() {
+    waiting_++;
+    while (!open_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    waiting_--;
+  }
+  int waiting() const { return waiting_; }
+
+ private:
+  std::atomic<bool> open_{false};
+  std::atomic<int> waiting_{0};
+};
+
 // One server, what its callbacks saw, and hooks that run inside them.
 class Host {
  public:
@@ -142,6 +159,14 @@ class Host {
   // What this thread has written is seen by callbacks that come later. The engine's process gives that order,
   // too, but ThreadSanitizer cannot see it there.
   void publish() { const std::lock_guard<std::mutex> lock(mutex); }
+
+  // From now on, apply waits at the gate.
+  void apply_at(Gate& gate) {
+    on_apply = [&gate](uint64_t, const std::string&) {
+      gate.pass();
+      return 0;
+    };
+  }
 
   int propose(const std::string& data, int timeout_ms = kWaitMs) {
     publish();
@@ -215,23 +240,6 @@ class Host {
     applied.emplace_back(index, std::move(data));
     return 0;
   }
-};
-
-// A gate that callbacks wait at.
-class Gate {
- public:
-  void open() { open_ = true; }
-  void close() { open_ = false; }
-  void pass() {
-    waiting_++;
-    while (!open_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    waiting_--;
-  }
-  int waiting() const { return waiting_; }
-
- private:
-  std::atomic<bool> open_{false};
-  std::atomic<int> waiting_{0};
 };
 
 // Counts outcomes of one proposal each.

@@ -193,10 +193,7 @@ TEST(Lifecycle, StopWaitsForTheRunningCallbackAndNoneComesAfter) {
   Host host(config());
   ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
   Gate gate;
-  host.on_apply = [&gate](uint64_t, const std::string&) {
-    gate.pass();
-    return 0;
-  };
+  host.apply_at(gate);
   for (int each = 0; each < 100; each++) ASSERT_EQ(host.tell("x"), RAFT_OK);
   ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
   std::atomic<bool> stopped{false};

@@ -111,10 +111,7 @@ TEST(Propose, BackPressureIsReportedAndBounded) {
   Host host(config());
   ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
   Gate gate;
-  host.on_apply = [&gate](uint64_t, const std::string&) {
-    gate.pass();
-    return 0;
-  };
+  host.apply_at(gate);
   host.publish();
   const std::string data(100000, 'x');
   int accepted = 0;
@@ -137,10 +134,7 @@ TEST(Propose, UnfinishedLargeOneIsDiscarded) {
   Host host(config());
   ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
   Gate gate;
-  host.on_apply = [&gate](uint64_t, const std::string&) {
-    gate.pass();
-    return 0;
-  };
+  host.apply_at(gate);
   host.publish();
   const std::string large(20 << 20, 'x');
   Outcomes outcomes;

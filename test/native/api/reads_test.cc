@@ -9,10 +9,7 @@ TEST(Reads, WaitForApply) {
   Host host(config());
   ASSERT_EQ(host.start_code, RAFT_OK) << host.start_error;
   Gate gate;
-  host.on_apply = [&gate](uint64_t, const std::string&) {
-    gate.pass();
-    return 0;
-  };
+  host.apply_at(gate);
   host.publish();
   ASSERT_EQ(host.tell("x"), RAFT_OK);
   ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
