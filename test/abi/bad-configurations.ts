@@ -49,6 +49,12 @@ const BAD_TEXTS: Readonly<Record<string, readonly string[]>> = {
   snapdir: ['""', '"snap\\u0000dir"'],
   runtime: ['""', '"wasm"', '"Embedded"', '"process\\u0000"'],
   node_path: ['""'],
+  // An empty one is none.
+  admin_url: [...BAD_URLS.filter((url) => url !== ''), 'http://0.0.0.0:9009', 'http://[::]:9009'].map((url) =>
+    JSON.stringify(url),
+  ),
+  // Without admin_url.
+  admin_token_file: ['"admin.token"', '"admin\\u0000token"'],
 };
 
 /** The last one is right in its form: its files do not exist. */
@@ -143,6 +149,7 @@ export function badConfigurations(good: ConfigText): BadConfiguration[] {
   add('snapdir is waldir', { snapdir: good['waldir']! }, 'snapdir', 'waldir');
   add('snapdir in waldir', { snapdir: good['waldir']!.replace(/"$/, '/snap"') }, 'snapdir', 'waldir');
   add('lease_reads without check_quorum', { lease_reads: 'true', check_quorum: 'false' }, 'lease_reads');
+  add('admin_remote without admin_url', { admin_remote: 'true' }, 'admin_remote', 'admin_url');
   add('an unknown key when strict', { strict: 'true', snap_cuont: '7' }, 'snap_cuont', 'snap_count');
   add('two spellings of one key', { boostrap_timeout: '1', bootstrap_timeout: '1' }, 'bootstrap_timeout');
   for (const text of ['', ' ', 'nonsense', '{', '{"id":1', '{"id":1}}', "{'id':1}", '\u0001', '{"id":'])
