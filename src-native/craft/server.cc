@@ -139,7 +139,7 @@ void Server::take_known() {
   known.term = words_.as<raft_term>(out::kTerm);
   known.vote = identities_[words_.as<unsigned>(out::kVote)].id;
   known.state = static_cast<enum raft_state>(words_.as<int>(out::kState));
-  if (!is_installing_) known.commit = words_.as<raft_index>(out::kCommit);
+  known.commit = words_.as<raft_index>(out::kCommit);
   known.timeout = words_.as<raft_time>(out::kTimeout);
   known.last_index = words_.as<raft_index>(out::kLastIndex);
   known.lead = words_.as<unsigned>(out::kLead);

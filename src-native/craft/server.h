@@ -96,9 +96,8 @@ struct Server {
   unsigned short capacity_ = 0;
   // Of the program's own last snapshot.
   raft_index snapshot_members_index_ = 0;
-  // Of the one that it is installing, and whether it is.
+  // Of the one that it is installing.
   raft_index installing_members_index_ = 0;
-  bool is_installing_ = false;
   // What the next barrier takes: of raft_malloc.
   struct raft_entry* spare_entry_ = nullptr;
   void* spare_data_ = nullptr;

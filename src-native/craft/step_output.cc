@@ -29,16 +29,11 @@ int StepOutput::write() {
   const int error = write_entries();
   if (error != 0) return error;
   follow_members();
-  const raft_index commit = server_.known.commit;
   server_.take_known();
   follow_sender();
   write_snapshot();
   write_messages();
   update_.flags = server_.words_.as<unsigned>(out::kFlags);
-  // What a snapshot has in it counts as committed here once it is stored.
-  if (server_.is_installing_) update_.flags &= ~RAFT_UPDATE_COMMIT_INDEX;
-  if (input_.event().type == RAFT_PERSISTED_SNAPSHOT && server_.known.commit != commit)
-    update_.flags |= RAFT_UPDATE_COMMIT_INDEX;
   return 0;
 }
 
@@ -110,10 +105,8 @@ void StepOutput::follow_members() {
     server_.snapshot_members_index_ = input_.event().snapshot.metadata.configuration_index;
   } else if (input_.event().type == RAFT_PERSISTED_SNAPSHOT) {
     server_.snapshot_members_index_ = server_.installing_members_index_;
-    server_.is_installing_ = false;
   } else if (server_.words_[out::kHasSnapshot] != 0) {
     server_.installing_members_index_ = changes.front().index;
-    server_.is_installing_ = true;
     log.restart(changes.front());
   } else if (update_.entries.n > 0) {
     log.truncate(update_.entries.index);
