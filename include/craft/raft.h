@@ -226,7 +226,7 @@ struct raft_request_vote_result {
   raft_term term;
   bool vote_granted;
   bool pre_vote;
-  unsigned short features; /* 1: `capacity` counts. */
+  unsigned short features; /* 1: `capacity` counts. 32768: a refused pre-vote's `term` is the sender's own. */
   unsigned short capacity;
 };
 

@@ -42,6 +42,10 @@ inline constexpr size_t kLists = 16;
 inline constexpr size_t kMessageWords = 8;
 inline constexpr size_t kMemberWords = 3;
 inline constexpr int kSettingsEvent = 100;
+// Bits of `features` in messages. The second is not the original's, and therefore far from the ones it may
+// come to use.
+inline constexpr unsigned short kFeatureCapacity = 1;
+inline constexpr unsigned short kFeatureOwnTerm = 1 << 15;
 inline constexpr unsigned long long kNumberMax = (1ull << 53) - 1;
 
 }  // namespace polyraft::craft

@@ -143,6 +143,7 @@ int StepInput::write_receive() {
       const struct raft_request_vote_result& result = message->request_vote_result;
       words[in::kArguments + 3] = result.vote_granted ? 1 : 0;
       words[in::kArguments + 4] = result.pre_vote ? 1 : 0;
+      words[in::kArguments + 5] = (result.features & kFeatureOwnTerm) != 0 ? 1 : 0;
       return set_number(2, result.term, "message.term");
     }
     case RAFT_INSTALL_SNAPSHOT:

@@ -8,7 +8,6 @@ namespace polyraft::craft {
 
 namespace {
 
-constexpr unsigned short kFeatureCapacity = 1;
 // Forms of the messages: those with pre_vote, and those with features and capacity.
 constexpr unsigned char kRequestVoteVersion = 2;
 constexpr unsigned char kRequestVoteResultVersion = 3;
@@ -194,10 +193,12 @@ void StepOutput::write_message(struct raft_message& target, size_t at) {
     case RAFT_REQUEST_VOTE:
       target.request_vote = {kRequestVoteVersion, term, server_.id, a, b, c != 0, d != 0};
       break;
-    case RAFT_REQUEST_VOTE_RESULT:
-      target.request_vote_result = {kRequestVoteResultVersion, term, a != 0, b != 0, kFeatureCapacity,
+    case RAFT_REQUEST_VOTE_RESULT: {
+      const unsigned short features = c != 0 ? kFeatureCapacity | kFeatureOwnTerm : kFeatureCapacity;
+      target.request_vote_result = {kRequestVoteResultVersion, term, a != 0, b != 0, features,
                                     server_.capacity_};
       break;
+    }
     case RAFT_INSTALL_SNAPSHOT:
       target.install_snapshot.term = term;
       target.install_snapshot.last_index = a;

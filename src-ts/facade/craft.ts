@@ -240,7 +240,7 @@ class Facade {
         return;
       case MessageCode.requestVoteResult:
         if (node.progressOf(from) !== undefined)
-          machine.receive(voteResult(node, from, term, a !== 0, b !== 0));
+          machine.receive(voteResult(node, from, term, a !== 0, b !== 0, c !== 0));
         return;
       case MessageCode.installSnapshot: {
         const members = this.lists().changes[0]!;

@@ -44,14 +44,11 @@ export function putMessage(words: Float64Array, at: number, message: Message, no
       return put(MessageCode.requestVote, message.index, message.logTerm, disrupts, isPreVote);
     }
     case MessageType.VoteResp:
-    case MessageType.PreVoteResp:
-      return put(
-        MessageCode.requestVoteResult,
-        message.reject ? 0 : 1,
-        type === MessageType.PreVoteResp ? 1 : 0,
-        0,
-        0,
-      );
+    case MessageType.PreVoteResp: {
+      const isPreVote = type === MessageType.PreVoteResp ? 1 : 0;
+      const namesOwnTerm = message.reject ? isPreVote : 0;
+      return put(MessageCode.requestVoteResult, message.reject ? 0 : 1, isPreVote, namesOwnTerm, 0);
+    }
     case MessageType.Snap: {
       const { index, term: lastTerm } = message.snapshot!.metadata;
       return put(MessageCode.installSnapshot, index, lastTerm, 0, 0);
@@ -155,15 +152,19 @@ export function voteRequest(
   });
 }
 
-/** C-Raft refuses a pre-vote with the term that was asked for, which is nobody's term yet. */
+/**
+ * C-Raft refuses a pre-vote with the term that was asked for, which is nobody's term yet. Ours says that the term is its
+ * own: a candidate that would not learn it would ask for that same term for ever.
+ */
 export function voteResult(
   node: RaftNode,
   from: number,
   term: number,
   granted: boolean,
   isPreVote: boolean,
+  namesOwnTerm: boolean,
 ): Message {
-  const isOwnFuture = isPreVote && !granted && term === node.term + 1;
+  const isOwnFuture = isPreVote && !granted && !namesOwnTerm && term === node.term + 1;
   return makeMessage({
     type: isPreVote ? MessageType.PreVoteResp : MessageType.VoteResp,
     to: node.id,

@@ -140,6 +140,33 @@ TEST(Election, APreVoteIsAnsweredAsOne) {
   EXPECT_FALSE(update.has(RAFT_UPDATE_VOTED_FOR));
 }
 
+TEST(Election, ARefusedPreVoteSaysWhoseTermItHas) {
+  Node refusing(1);
+  refusing.bootstrap(kThree);
+  refusing.now += 10000;
+  refusing.receive(3, vote_request(3, 5, 1, 1));
+  const Update update = refusing.receive(2, vote_request(2, 2, 1, 1, true));
+  const struct raft_message* const answer = update.find(RAFT_REQUEST_VOTE_RESULT, 2);
+  ASSERT_NE(answer, nullptr);
+  EXPECT_FALSE(answer->request_vote_result.vote_granted);
+  EXPECT_EQ(answer->request_vote_result.term, 5u);
+  EXPECT_EQ(answer->request_vote_result.features, 1u | 1u << 15);
+
+  Node asking(2);
+  raft_set_pre_vote(asking.get(), true);
+  asking.bootstrap(kThree);
+  asking.now = raft_timeout(asking.get());
+  asking.timeout();
+  // As the original says it: the term that was asked for.
+  asking.receive(1, vote(2, false, true));
+  EXPECT_EQ(raft_current_term(asking.get()), 1u);
+  struct raft_message refusal = vote(2, false, true);
+  refusal.request_vote_result.features = 1 << 15;
+  asking.receive(3, refusal);
+  EXPECT_EQ(raft_current_term(asking.get()), 2u);
+  EXPECT_EQ(raft_state(asking.get()), RAFT_FOLLOWER);
+}
+
 TEST(Election, WithALeaderOnlyAHandedOverCandidateGetsAVote) {
   Node node(1);
   node.bootstrap(kThree);
