@@ -89,9 +89,9 @@ export class ReadyMaker {
     if (messages.length > 0) raft.messages = [];
     if (raft.messagesAfterAppend.length > 0) raft.messagesAfterAppend = [];
     log.unstable.acceptInProgress();
-    const last = committedEntries[committedEntries.length - 1];
-    if (last !== undefined) {
-      log.acceptApplying(last.lastIndex, encodedSizeOf(committedEntries), !this.isAsynchronous);
+    if (committedEntries.length > 0) {
+      const { lastIndex } = committedEntries[committedEntries.length - 1]!;
+      log.acceptApplying(lastIndex, encodedSizeOf(committedEntries), !this.isAsynchronous);
     }
     return {
       softState,

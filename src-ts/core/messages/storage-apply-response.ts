@@ -5,8 +5,7 @@ import type { Message } from '../types.ts';
 
 /** MsgStorageApplyResp: these entries have been applied. */
 export function handleStorageApplyResponse(raft: Raft, { entries }: Message): void {
-  const last = entries[entries.length - 1];
-  if (last === undefined) return;
-  appliedTo(raft, last.lastIndex, encodedSizeOf(entries));
+  if (entries.length === 0) return;
+  appliedTo(raft, entries[entries.length - 1]!.lastIndex, encodedSizeOf(entries));
   raft.releaseUncommitted(entries);
 }

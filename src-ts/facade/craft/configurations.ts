@@ -41,7 +41,9 @@ export class Configurations {
 
   /** The one that counts: that of the last entry. */
   get effective(): Members {
-    return this.list[this.list.length - 1] ?? NO_MEMBERS;
+    const { length } = this.list;
+    // An index of -1 would be looked up by its name.
+    return length === 0 ? NO_MEMBERS : this.list[length - 1]!;
   }
 
   /** Configurations in (after, through], ascending. */

@@ -22,7 +22,9 @@ export class PendingWrites {
   private queue: PendingWrite[] = [];
 
   get newest(): PendingWrite | undefined {
-    return this.queue[this.queue.length - 1];
+    const { length } = this.queue;
+    // An index of -1 would be looked up by its name.
+    return length === 0 ? undefined : this.queue[length - 1];
   }
 
   push(write: PendingWrite): void {
