@@ -16,6 +16,15 @@ import type { EntryBatch } from '../core/entry-batch.ts';
 const NO_ENTRIES: readonly EntryBatch[] = [];
 const NOTHING = { runs: [], changes: [] };
 
+/**
+ * A word as V8 keeps whole numbers. Taken as it is read, each would be a floating-point object of its own, wherever it
+ * is stored, and maps would have to call out of compiled code for its hash.
+ */
+function whole(word: number): number {
+  const small = word | 0;
+  return small === word ? small : word;
+}
+
 class Refusal extends Error {
   readonly code: number;
 
@@ -91,13 +100,13 @@ class Facade {
   }
 
   private argument(i: number): number {
-    return this.words[In.arguments + i]!;
+    return whole(this.words[In.arguments + i]!);
   }
 
   private take(): void {
     const { words } = this;
     const event = words[In.event]!;
-    const now = words[In.time]!;
+    const now = whole(words[In.time]!);
     if (event === Event.start) {
       this.start(now);
       return;
@@ -128,16 +137,16 @@ class Facade {
     const { words } = this;
     let at: number = In.lists;
     const runs: number[] = [];
-    for (let i = words[In.runs]! * 2; i > 0; i--) runs.push(words[at++]!);
+    for (let i = words[In.runs]! * 2; i > 0; i--) runs.push(whole(words[at++]!));
     const changes: Members[] = [];
     for (let i = words[In.changes]!; i > 0; i--) {
-      const index = words[at++]!;
+      const index = whole(words[at++]!);
       const count = words[at++]!;
       const ids: number[] = [];
       const roles: number[] = [];
       for (let member = 0; member < count; member++) {
-        ids.push(words[at++]!);
-        roles.push(words[at++]!);
+        ids.push(whole(words[at++]!));
+        roles.push(whole(words[at++]!));
       }
       changes.push({ index, ids, roles });
     }
