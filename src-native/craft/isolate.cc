@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <mutex>
+#include <utility>
 
 #include "runtime/library_files.h"
 #include "runtime/plugin_library.h"
@@ -13,13 +14,26 @@ namespace polyraft::craft {
 
 namespace {
 
-thread_local std::shared_ptr<Isolate> own;
-
-// The process ends with this thread: there is nothing to tidy up, and V8 may be on its way out.
-void keep_for_ever(const std::shared_ptr<Isolate>& isolate) {
-  static auto* const kept = new std::shared_ptr<Isolate>;
-  *kept = isolate;
+bool is_main_thread() {
+  return getpid() == static_cast<pid_t>(syscall(SYS_gettid));
 }
+
+struct OfThread {
+  std::shared_ptr<Isolate> isolate;
+
+  ~OfThread() {
+    if (isolate == nullptr) return;
+    if (!is_main_thread()) {
+      isolate->leave();
+      return;
+    }
+    // The process ends with this thread: there is nothing to tidy up, and V8 may be on its way out.
+    static auto* const kept = new std::shared_ptr<Isolate>;
+    *kept = std::move(isolate);
+  }
+};
+
+thread_local OfThread own;
 
 // Once a process, with whatever result.
 const polyraft_isolates* load(int* code, std::string* why) {
@@ -45,7 +59,7 @@ const polyraft_isolates* load(int* code, std::string* why) {
 }  // namespace
 
 std::shared_ptr<Isolate> Isolate::of_this_thread(int* code, std::string* why) {
-  if (own != nullptr) return own;
+  if (own.isolate != nullptr) return own.isolate;
   const std::string bundle = runtime::library_file(runtime::kCraftBundle);
   if (!runtime::is_readable_file(bundle)) {
     *code = RAFT_NOTFOUND;
@@ -61,9 +75,8 @@ std::shared_ptr<Isolate> Isolate::of_this_thread(int* code, std::string* why) {
     *why = text;
     return nullptr;
   }
-  own = std::make_shared<Isolate>(calls, isolate);
-  if (getpid() == static_cast<pid_t>(syscall(SYS_gettid))) keep_for_ever(own);
-  return own;
+  own.isolate = std::make_shared<Isolate>(calls, isolate);
+  return own.isolate;
 }
 
 }  // namespace polyraft::craft

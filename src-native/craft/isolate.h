@@ -20,6 +20,8 @@ class Isolate {
   Isolate(const Isolate&) = delete;
   Isolate& operator=(const Isolate&) = delete;
 
+  // Its thread is about to end; called by it.
+  void leave() { calls_->leave(isolate_); }
   const polyraft_isolates& calls() const { return *calls_; }
   polyraft_isolate* get() const { return isolate_; }
 

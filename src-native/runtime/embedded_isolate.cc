@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -21,6 +22,14 @@ struct polyraft_isolate {
   std::unique_ptr<v8::ArrayBuffer::Allocator> allocator;
   v8::Global<v8::Context> context;
   v8::Global<v8::Function> create;
+  // Of the thread that opened it: never lets go of the isolate, and lends it out at once. A lock of V8 that
+  // stands alone sets up the thread's state each time; one within these finds it as it was.
+  std::optional<v8::Locker> home_lock;
+  std::optional<v8::Unlocker> home_rest;
+  // Which thread that is: the address of its `here`. nullptr when it has left.
+  const void* home = nullptr;
+  // What it has set as its stack's limit; 0 when another thread was in the isolate since.
+  uintptr_t home_stack_limit = 0;
 };
 
 struct polyraft_machine {
@@ -40,13 +49,17 @@ constexpr uintptr_t kScriptStackBytes = uintptr_t{48} << 10;
 constexpr size_t kYoungBytesMax = size_t{8} << 20;
 constexpr size_t kHeapBytesMax = size_t{2} << 30;
 
+thread_local char here;
+
 // In the isolate, on the calling thread's stack, which may be any: a thread's, or one that the host has made.
 class Entered {
  public:
-  explicit Entered(const polyraft_isolate& owner)
+  explicit Entered(polyraft_isolate& owner)
       : locker_(owner.isolate), isolate_scope_(owner.isolate), handle_scope_(owner.isolate) {
-    const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-    owner.isolate->SetStackLimit(here - kScriptStackBytes);
+    const auto limit = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) - kScriptStackBytes;
+    const bool is_home = owner.home == &here;
+    if (!is_home || owner.home_stack_limit != limit) owner.isolate->SetStackLimit(limit);
+    owner.home_stack_limit = is_home ? limit : 0;
     context_ = owner.context.Get(owner.isolate);
   }
   v8::Local<v8::Context> context() const { return context_; }
@@ -135,6 +148,19 @@ bool load_bundle(polyraft_isolate& owner, const char* path, const std::string& b
   return true;
 }
 
+void settle_in(polyraft_isolate* owner) {
+  owner->home_lock.emplace(owner->isolate);
+  owner->home_rest.emplace(owner->isolate);
+  owner->home = &here;
+}
+
+void leave_isolate(polyraft_isolate* owner) {
+  owner->home_rest.reset();
+  owner->home = nullptr;
+  owner->home_stack_limit = 0;
+  owner->home_lock.reset();
+}
+
 void close_isolate(polyraft_isolate* owner) {
   {
     const v8::Locker locker(owner->isolate);
@@ -170,6 +196,7 @@ int open_isolate(const char* bundle_path, polyraft_isolate** result, polyraft_pr
     close_isolate(owner);
     return 1;
   }
+  settle_in(owner);
   *result = owner;
   return 0;
 }
@@ -208,21 +235,21 @@ void destroy_machine(polyraft_machine* machine) {
 }
 
 int step_machine(polyraft_machine* machine, size_t* words_needed, polyraft_problem problem) {
-  const polyraft_isolate& owner = *machine->owner;
+  polyraft_isolate& owner = *machine->owner;
   v8::Isolate* const isolate = owner.isolate;
   const Entered entered(owner);
   const v8::Local<v8::Context> context = entered.context();
-  const v8::Context::Scope context_scope(context);
   const v8::TryCatch caught(isolate);
   v8::Local<v8::Value> answer;
   const bool has_answer =
       machine->step.Get(isolate)->Call(context, v8::Undefined(isolate), 0, nullptr).ToLocal(&answer);
   owner.runner->run();
+  if (has_answer && answer->IsUndefined()) return 0;
+  const v8::Context::Scope context_scope(context);
   if (!has_answer) {
     describe(problem, text_of(isolate, caught.Exception()));
     return -2;
   }
-  if (answer->IsUndefined()) return 0;
   if (answer->IsNumber()) {
     *words_needed = static_cast<size_t>(answer.As<v8::Number>()->Value());
     return -1;
@@ -262,7 +289,7 @@ int write_answer(polyraft_machine* machine, polyraft_problem problem) {
 
 }  // namespace
 
-const polyraft_isolates kIsolates = {open_isolate, close_isolate, create_machine, destroy_machine,
-                                     step_machine, attach_words,  write_answer};
+const polyraft_isolates kIsolates = {open_isolate, leave_isolate, close_isolate, create_machine,
+                                     destroy_machine, step_machine, attach_words, write_answer};
 
 }  // namespace polyraft::runtime

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /** Grows with every incompatible change; the shim refuses a plugin of another version. */
-#define POLYRAFT_PLUGIN_ABI_VERSION 2u
+#define POLYRAFT_PLUGIN_ABI_VERSION 3u
 
 /** What the shim hands over. All of it stays valid until the host process ends. */
 struct polyraft_plugin_start {
@@ -51,7 +51,9 @@ struct polyraft_problem {
 struct polyraft_isolates {
   /** Starts V8 if need be and loads the bundle: 1 when it cannot be read or run. */
   int (*open)(const char* bundle_path, polyraft_isolate** isolate, struct polyraft_problem problem);
-  /** All its machines have been destroyed. */
+  /** The thread that called open() is about to end; called by it. */
+  void (*leave)(polyraft_isolate* isolate);
+  /** All its machines have been destroyed, and its thread has left. */
   void (*close)(polyraft_isolate* isolate);
   /**
    * Calls the bundle's create(buffer, id, seed). `words` stays valid until the machine is destroyed or gets
