@@ -289,7 +289,7 @@ int write_answer(polyraft_machine* machine, polyraft_problem problem) {
 
 }  // namespace
 
-const polyraft_isolates kIsolates = {open_isolate, leave_isolate, close_isolate, create_machine,
-                                     destroy_machine, step_machine, attach_words, write_answer};
+const polyraft_isolates kIsolates = {open_isolate,    leave_isolate, close_isolate, create_machine,
+                                     destroy_machine, step_machine,  attach_words,  write_answer};
 
 }  // namespace polyraft::runtime
