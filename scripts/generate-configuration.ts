@@ -67,10 +67,15 @@ ${table(POLYRAFT_FIELDS)}
 
 ## Certificates
 
-Members of \`peer_tls\`, all of whose files are checked before a server starts, and looked at again, once a second at
+Members of \`peer_tls\` and \`admin_tls\`, all of whose files are checked before a server starts, and looked at again, once a second at
 most, when a connection is made: new ones are used from then on, and what cannot be used leaves the old ones in force,
 with a line in the log. Connections that are open stay. [TLS.md](TLS.md) tells how to make and change certificates, and
 what each error means.
+
+In \`peer_tls\` others are the peers. In \`admin_tls\` they are the clients of the admin endpoint, and the own certificate
+needs serverAuth only: with \`client_cert_auth\` nobody without a certificate gets as far as a request; when that is false
+everybody may read, and a certificate from \`ca_file\`, where that is given, is asked for and enough for changes.
+\`allowed_names\` says whose certificates count.
 
 ${table(TLS_FIELDS)}
 
@@ -81,7 +86,7 @@ ${table(TLS_FIELDS)}
 - Ids and URLs in \`peers\` are unique; \`http://HOST:80/\` and \`http://host:80\` are the same.
 - \`snapdir\` is neither \`waldir\` nor a directory in it.
 - \`lease_reads\` needs \`check_quorum\`.
-- An https URL in \`peers\` needs \`peer_tls\`.
+- An https URL in \`peers\` needs \`peer_tls\`; an https \`admin_url\` needs \`admin_tls\`, and an http one has none.
 `;
 
 if (process.argv.includes('--check')) {

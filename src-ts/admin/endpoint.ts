@@ -1,6 +1,6 @@
 /**
- * The admin endpoint of one server: metrics, health, status and the page for everybody who reaches the address, changes
- * for those who know the secret. docs/ADMIN.md describes it for its users.
+ * The admin endpoint of one server: metrics, health, status and the page for everybody who reaches the address (with
+ * client_cert_auth: who shows a certificate), changes for those who know the secret or show one. docs/ADMIN.md describes it for its users.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../core/api.ts';
@@ -8,6 +8,7 @@ import { ErrorCode } from '../core/codes.generated.ts';
 import { ServerError, type AdminConfig, type Clock, type Companion, type RaftServer } from '../server/api.ts';
 import { textOf } from '../server/errors.ts';
 import { BodyBudget, BodyError, readBody } from '../transport/body-reader.ts';
+import { TlsIdentity } from '../tls/identity.ts';
 import { LogLimiter } from '../transport/log-limiter.ts';
 import { ACTION_PATHS, actionOf, type UrlCheck } from './actions.ts';
 import { answer, answerError, answerJson, answerText } from './answers.ts';
@@ -16,7 +17,8 @@ import { unhealthy, unready } from './health.ts';
 import { addressOf, HttpListener } from './http-listener.ts';
 import { METRICS_CONTENT_TYPE, metricsText } from './metrics.ts';
 import { SAMPLE_INTERVAL_MS, Sampler, SAMPLES_KEPT } from './sampler.ts';
-import { isSame, readToken, TokenError } from './token.ts';
+import { Permission } from './permission.ts';
+import { readToken } from './token.ts';
 
 const BODY_BYTES_MAX = 16 * 1024;
 const BODIES_BYTES_MAX = 256 * 1024;
@@ -51,6 +53,7 @@ type Reader = (
 export class AdminEndpoint implements Companion {
   private readonly parts: EndpointParts;
   private readonly listener: HttpListener;
+  private readonly permission: Permission;
   private readonly noise: LogLimiter;
   private readonly sampler: Sampler;
   private readonly cluster: Cluster;
@@ -58,6 +61,7 @@ export class AdminEndpoint implements Companion {
   private readonly hosts: ReadonlySet<string>;
   private changes = 0;
 
+  /** Throws TlsError when there are certificates and they cannot be used. */
   constructor(parts: EndpointParts) {
     this.parts = parts;
     const { config, server, clock, logger } = parts;
@@ -71,8 +75,12 @@ export class AdminEndpoint implements Companion {
       },
     );
     this.hosts = new Set(['localhost', '127.0.0.1', '[::1]', new URL(config.url).hostname]);
+    const identity =
+      config.tls === null ? null : new TlsIdentity('admin_tls', config.tls, logger, 'clientAuth');
+    this.permission = new Permission(config, identity);
     this.listener = new HttpListener(
       config,
+      identity,
       (request, response) => {
         this.handle(request, response);
       },
@@ -136,6 +144,11 @@ export class AdminEndpoint implements Companion {
     const path = queryAt < 0 ? url : url.slice(0, queryAt);
     if (!this.hostIsOwn(request)) {
       this.refuse(request, response, 421, 'the Host header names another server');
+      return;
+    }
+    const problem = this.permission.readProblem(request);
+    if (problem !== null) {
+      this.refuse(request, response, 403, problem);
       return;
     }
     const reader = this.readers.get(path);
@@ -212,7 +225,7 @@ export class AdminEndpoint implements Companion {
     });
   }
 
-  // What needs the secret
+  // What needs the secret or a certificate
 
   private async change(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     if (!(await this.isAllowed(request, response))) return;
@@ -233,7 +246,8 @@ export class AdminEndpoint implements Companion {
     const body = await readBody(request, clock, BODY_SILENCE_MS, BODY_BYTES_MAX, this.budget);
     const action = actionOf(server, path, body.toString('utf8'), urlProblem);
     if (action === null) throw new ServerError(ErrorCode.INTERNAL, `${path} has no action`);
-    const from = addressOf(request.socket);
+    const name = this.permission.nameOf(request);
+    const from = `${addressOf(request.socket)}${name === null ? '' : ` with the certificate of ${name}`}`;
     logger.info(`admin: ${from} asks to ${action.text}`);
     try {
       const result = await action.run();
@@ -246,28 +260,12 @@ export class AdminEndpoint implements Companion {
   }
 
   private async isAllowed(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const { tokenFile } = this.parts.config;
-    const refuse = (status: number, text: string): false => {
-      this.noise.warning(`admin: a change asked for by ${addressOf(request.socket)} was refused: ${text}`);
-      if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="polyraft admin"');
-      answerError(request, response, status, ErrorCode.REJECTED, text);
-      return false;
-    };
-    if (tokenFile === null)
-      return refuse(
-        403,
-        'this server takes no changes: set "admin_token_file" in its configuration to a file with a secret',
-      );
-    let token: string;
-    try {
-      token = await readToken(tokenFile);
-    } catch (error) {
-      if (!(error instanceof TokenError)) throw error;
-      return refuse(503, error.message);
-    }
-    const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (given === undefined)
-      return refuse(401, 'send the secret of admin_token_file as "Authorization: Bearer SECRET"');
-    return isSame(given, token) || refuse(403, 'the secret is not the one in admin_token_file');
+    const refusal = await this.permission.changeProblem(request);
+    if (refusal === null) return true;
+    const { status, text } = refusal;
+    this.noise.warning(`admin: a change asked for by ${addressOf(request.socket)} was refused: ${text}`);
+    if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="polyraft admin"');
+    answerError(request, response, status, ErrorCode.REJECTED, text);
+    return false;
   }
 }

@@ -4,6 +4,9 @@ import type { Socket } from 'node:net';
 import { ErrorCode } from '../core/codes.generated.ts';
 import { ServerError, type AdminConfig } from '../server/api.ts';
 import { textOf } from '../server/errors.ts';
+import { TLS_HANDSHAKE } from '../tls/failures.ts';
+import type { TlsIdentity } from '../tls/identity.ts';
+import { createTlsServer } from '../tls/server.ts';
 import { bindError, resolveHost } from '../transport/listener-table.ts';
 import { parsePeerUrl } from '../transport/peer-url.ts';
 
@@ -19,6 +22,15 @@ const KEEP_ALIVE_MS = 15_000;
 /** A connection on which nothing moves; above the longest answer, a membership change. */
 const SILENCE_MS = 60_000;
 
+const SERVER_OPTIONS = {
+  noDelay: true,
+  maxHeaderSize: HEADER_BYTES_MAX,
+  headersTimeout: HEADERS_MS,
+  requestTimeout: REQUEST_MS,
+  connectionsCheckingInterval: CHECK_INTERVAL_MS,
+  keepAliveTimeout: KEEP_ALIVE_MS,
+};
+
 const STATUS_OF_CLIENT_ERRORS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -29,25 +41,42 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 export class HttpListener {
   private readonly config: AdminConfig;
   private readonly server: Server;
-  /** `strange` is told of what is no HTTP, for a log line. */
-  constructor(config: AdminConfig, listener: RequestListener, strange: (text: string) => void) {
+  private readonly closeAllConnections: () => void;
+
+  /** `strange` is told of what is no HTTP and of who does not get through TLS, for a log line. */
+  constructor(
+    config: AdminConfig,
+    identity: TlsIdentity | null,
+    listener: RequestListener,
+    strange: (text: string) => void,
+  ) {
     this.config = config;
-    this.server = createServer(
-      {
-        noDelay: true,
-        maxHeaderSize: HEADER_BYTES_MAX,
-        headersTimeout: HEADERS_MS,
-        requestTimeout: REQUEST_MS,
-        connectionsCheckingInterval: CHECK_INTERVAL_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-      },
-      listener,
-    );
+    if (identity === null) {
+      const server = createServer(SERVER_OPTIONS, listener);
+      this.server = server;
+      this.closeAllConnections = () => {
+        server.closeAllConnections();
+      };
+    } else {
+      // Also where nobody has to show a certificate: it is enough for changes.
+      const requestCert = identity.files.caFile !== null;
+      const options = { ...SERVER_OPTIONS, requestCert };
+      const { server, closeAllConnections } = createTlsServer(identity, options, listener, (socket, text) => {
+        strange(`a connection from ${addressOf(socket)} was refused: ${text}`);
+      });
+      this.server = server;
+      this.closeAllConnections = closeAllConnections;
+    }
     this.server.maxConnections = CONNECTIONS_MAX;
     this.server.maxHeadersCount = HEADERS_MAX;
     this.server.timeout = SILENCE_MS;
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      strange(`${addressOf(socket as Socket)} does not speak HTTP: ${error.code ?? error.message}`);
+      const { rawPacket } = error as { readonly rawPacket?: Uint8Array };
+      strange(
+        identity === null && rawPacket?.[0] === TLS_HANDSHAKE
+          ? `a connection from ${addressOf(socket as Socket)} was refused: it speaks TLS, and this address takes plain HTTP`
+          : `${addressOf(socket as Socket)} does not speak HTTP: ${error.code ?? error.message}`,
+      );
       answerClientError(error, socket as Socket);
     });
   }
@@ -97,7 +126,7 @@ export class HttpListener {
       this.server.close(() => {
         resolve();
       });
-      this.server.closeAllConnections();
+      this.closeAllConnections();
     });
   }
 }

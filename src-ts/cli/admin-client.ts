@@ -1,7 +1,11 @@
 /** Requests to a server's admin endpoint. */
-import { request } from 'node:http';
-import { peerUrlProblem } from '../facade/config/peer-url.ts';
+import { request as requestPlain, type IncomingMessage } from 'node:http';
+import { request as requestSecure } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
+import { isSecureUrl, peerUrlProblem } from '../facade/config/peer-url.ts';
 import { readToken, TokenError } from '../admin/token.ts';
+import { textOf } from '../server/errors.ts';
+import { connectionOptions, tlsFailure, type TlsOptions } from './admin-tls.ts';
 
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -15,7 +19,7 @@ export class RefusedError extends Error {
   override readonly name = 'RefusedError';
 }
 
-export interface AdminOptions {
+export interface AdminOptions extends TlsOptions {
   readonly admin?: string;
   readonly tokenFile?: string;
 }
@@ -27,7 +31,9 @@ interface Answer {
 
 export class AdminClient {
   private readonly url: string;
-  private readonly tokenFile: string | undefined;
+  private readonly options: AdminOptions;
+  /** Null for an http URL. */
+  private readonly tls: ConnectionOptions | null;
   private readonly timeoutMs: number;
 
   constructor(options: AdminOptions, timeoutMs = 30_000) {
@@ -39,7 +45,8 @@ export class AdminClient {
     const problem = peerUrlProblem(admin);
     if (problem !== null) throw new RefusedError(`--admin "${admin}" ${problem}`);
     this.url = admin.replace(/\/$/, '');
-    this.tokenFile = options.tokenFile;
+    this.options = options;
+    this.tls = isSecureUrl(this.url) ? this.tlsOptions() : null;
     this.timeoutMs = timeoutMs;
   }
 
@@ -54,7 +61,8 @@ export class AdminClient {
   /** Asks for a change; the answer's fields. */
   async change(path: string, body: unknown): Promise<Readonly<Record<string, unknown>>> {
     const headers: Record<string, string> = { 'Content-Type': 'application/json' };
-    if (this.tokenFile !== undefined) headers['Authorization'] = `Bearer ${await this.token(this.tokenFile)}`;
+    const { tokenFile } = this.options;
+    if (tokenFile !== undefined) headers['Authorization'] = `Bearer ${await this.token(tokenFile)}`;
     const answer = await this.send('POST', path, headers, JSON.stringify(body));
     const value = this.parse(answer.text) as {
       readonly error?: { readonly name: string; readonly text: string };
@@ -67,6 +75,14 @@ export class AdminClient {
         ? `the server answered with ${answer.status}`
         : `${value.error.text} (${value.error.name})${hint}`,
     );
+  }
+
+  private tlsOptions(): ConnectionOptions {
+    try {
+      return connectionOptions(this.url, this.options);
+    } catch (error) {
+      throw new RefusedError(textOf(error));
+    }
   }
 
   private async token(path: string): Promise<string> {
@@ -103,7 +119,9 @@ export class AdminClient {
           ),
         );
       };
-      const sent = request(`${this.url}${path}`, { method, headers, agent: false }, (response) => {
+      const options = { method, headers, agent: false } as const;
+      const url = `${this.url}${path}`;
+      const answered = (response: IncomingMessage): void => {
         let text = '';
         response.setEncoding('utf8');
         response.on('data', (piece: string) => {
@@ -116,12 +134,18 @@ export class AdminClient {
         response.on('end', () => {
           resolve({ status: response.statusCode ?? 0, text });
         });
-      });
+      };
+      const sent =
+        this.tls === null
+          ? requestPlain(url, options, answered)
+          : requestSecure(url, { ...options, ...this.tls }, answered);
       sent.setTimeout(this.timeoutMs, () => {
         sent.destroy(new Error(`no answer within ${this.timeoutMs / 1000} s`));
       });
       sent.on('error', (error: NodeJS.ErrnoException) => {
-        failed(error.message === '' ? (error.code ?? 'unknown') : error.message);
+        const problem = tlsFailure(error, this.tls !== null, this.options);
+        if (problem === null) failed(error.message === '' ? (error.code ?? 'unknown') : error.message);
+        else reject(new UnreachableError(`${this.url}: ${problem}`));
       });
       sent.end(body ?? undefined);
     });

@@ -16,6 +16,15 @@ const CHANGE_TIMEOUT_MS = 120_000;
 function reading(command: Command): Command {
   return command
     .addOption(new Option('--admin <url>', 'the "admin_url" of a server').env('POLYRAFT_ADMIN'))
+    .addOption(
+      new Option('--cacert <file>', 'for https: the CA of the server’s certificate').env('POLYRAFT_CACERT'),
+    )
+    .addOption(
+      new Option('--cert <file>', 'for https: an own certificate, where the server asks for one').env(
+        'POLYRAFT_CERT',
+      ),
+    )
+    .addOption(new Option('--key <file>', 'the private key of --cert').env('POLYRAFT_KEY'))
     .option('--json', 'prints JSON for programs');
 }
 

@@ -1,11 +1,16 @@
 /** Own addresses, and the way to the peers. */
-import { get } from 'node:http';
+import { get as getPlain, type IncomingMessage } from 'node:http';
+import { get as getSecure } from 'node:https';
 import { createServer } from 'node:net';
 import { nodeIdToBigint } from '../core/node-id.ts';
+import { SILENT } from '../core/silent-logger.ts';
 import type { PeerConfig, ServerConfig } from '../server/api.ts';
 import { textOf } from '../server/errors.ts';
 import { bindError, resolveHost } from '../transport/listener-table.ts';
 import { parsePeerUrl } from '../transport/peer-url.ts';
+import { dialFailure } from '../tls/failures.ts';
+import { TlsIdentity } from '../tls/identity.ts';
+import { shownFingerprint } from './doctor-tls.ts';
 import type { Finding } from './finding.ts';
 
 const ANSWER_MS = 3_000;
@@ -18,10 +23,11 @@ interface Answer {
   readonly tookMs: number;
 }
 
-function ask(url: string): Promise<Answer> {
+function ask(base: string, path: string, identity: TlsIdentity | null): Promise<Answer> {
+  const url = `${base}${path}`;
   return new Promise((resolve, reject) => {
     const begun = performance.now();
-    const request = get(url, { agent: false }, (response) => {
+    const answered = (response: IncomingMessage): void => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (piece: string) => {
@@ -31,11 +37,17 @@ function ask(url: string): Promise<Answer> {
       response.on('end', () => {
         resolve({ status: response.statusCode ?? 0, text, tookMs: performance.now() - begun });
       });
-    });
+    };
+    const request =
+      identity === null
+        ? getPlain(url, { agent: false }, answered)
+        : getSecure(url, { agent: false, ...identity.dialOptions(parsePeerUrl(base).host) }, answered);
     request.setTimeout(ANSWER_MS, () => {
       request.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`));
     });
-    request.on('error', reject);
+    request.on('error', (error) => {
+      reject(identity === null ? error : new Error(dialFailure(error, identity.name)));
+    });
   });
 }
 
@@ -53,17 +65,30 @@ function bind(url: string, host: string, port: number): Promise<void> {
   });
 }
 
-/** Whether the address can be listened on; taken is fine when one of ours answers there. */
-export async function checkLocalAddress(check: string, url: string, path: string): Promise<Finding> {
+/**
+ * Whether the address can be listened on; taken is fine when one of ours answers there. With TLS that is whoever shows the
+ * certificate of `certFingerprint`: a request would need one of a client.
+ */
+export async function checkLocalAddress(
+  check: string,
+  url: string,
+  path: string,
+  certFingerprint: string | null,
+): Promise<Finding> {
+  const { host, port, secure } = parsePeerUrl(url);
   try {
-    const { host, port } = parsePeerUrl(url);
     await bind(url, await resolveHost(url, host), port);
     return { check, result: 'ok', text: `${url} is free to be listened on` };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE')
       return { check, result: 'problem', text: textOf(error) };
   }
-  const answer = await ask(`${url}${path}`).catch(() => null);
+  if (secure) {
+    const shown = await shownFingerprint(host, port);
+    if (shown !== null && shown === certFingerprint)
+      return { check, result: 'ok', text: `${url} is in use by a server that shows this certificate` };
+  }
+  const answer = secure ? null : await ask(url, path, null).catch(() => null);
   if (answer?.status === 200 || answer?.status === 503)
     return { check, result: 'ok', text: `${url} is in use by a raft server, which answers` };
   return {
@@ -77,10 +102,13 @@ export async function checkLocalAddress(check: string, url: string, path: string
 /** Reaches a peer, and compares its clock with the own one. */
 export async function checkPeer({ id, url }: PeerConfig, config: ServerConfig): Promise<readonly Finding[]> {
   const check = `peer ${nodeIdToBigint(id)}`;
+  const { peerTls } = config;
   let answer: Answer;
   const before = Date.now();
   try {
-    answer = await ask(`${url}/raft/probing`);
+    const isSecure = parsePeerUrl(url).secure && peerTls !== undefined;
+    const identity = isSecure ? new TlsIdentity('peer_tls', peerTls, SILENT) : null;
+    answer = await ask(url, '/raft/probing', identity);
   } catch (error) {
     return [
       {

@@ -5,10 +5,18 @@ import type { ServerConfig } from '../server/api.ts';
 import { parseConfig } from '../facade/config/parse-config.ts';
 import { checkDirectory, checkSyncs, checkToken } from './doctor-disk.ts';
 import { checkLocalAddress, checkPeer } from './doctor-network.ts';
+import { checkCertificate } from './doctor-tls.ts';
 import { checkClock, checkFiles, checkTimers } from './doctor-system.ts';
 import type { Finding } from './finding.ts';
 import { ExitCode, type Output } from './output.ts';
 import { table } from './table.ts';
+
+const SECRET_IN_THE_CLEAR: Finding = {
+  check: 'admin_url',
+  result: 'warning',
+  text: 'the secret of admin_token_file crosses the network in the clear',
+  advice: 'write https:// in admin_url, and add admin_tls',
+};
 
 export async function doctor(path: string, asJson: boolean, output: Output): Promise<ExitCode> {
   const findings: Finding[] = [];
@@ -28,11 +36,20 @@ export async function doctor(path: string, asJson: boolean, output: Output): Pro
     await step('snapdir', () => checkDirectory('snapdir', config.snapDirectory));
     await step('the disk', () => checkSyncs(config));
     const own = config.peers.find(({ id }) => id === config.id)!;
-    await step('the own address', () => checkLocalAddress('address', own.url, '/raft/probing'));
-    const { admin } = config;
+    const { admin, peerTls } = config;
+    const peerCertificate = peerTls === undefined ? null : checkCertificate('peer_tls', peerTls, own.url);
+    if (peerCertificate !== null) add(peerCertificate.findings);
+    await step('the own address', () =>
+      checkLocalAddress('address', own.url, '/raft/probing', peerCertificate?.fingerprint ?? null),
+    );
     if (admin !== undefined) {
-      await step('admin_url', () => checkLocalAddress('admin_url', admin.url, '/healthz'));
-      const { tokenFile } = admin;
+      const { tokenFile, tls, url, remote } = admin;
+      const certificate = tls === null ? null : checkCertificate('admin_tls', tls, url);
+      if (certificate !== null) add(certificate.findings);
+      await step('admin_url', () =>
+        checkLocalAddress('admin_url', url, '/healthz', certificate?.fingerprint ?? null),
+      );
+      if (remote && tls === null && tokenFile !== null) add(SECRET_IN_THE_CLEAR);
       if (tokenFile !== null) await step('admin_token_file', () => checkToken(tokenFile));
     }
     const others = config.peers.filter(({ id }) => id !== config.id);

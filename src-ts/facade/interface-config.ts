@@ -16,10 +16,11 @@ export async function parseInterfaceConfig(text: string): Promise<ParsedConfig> 
   return parsed;
 }
 
-function checkCertificates({ peerTls }: ServerConfig): void {
-  if (peerTls === undefined) return;
+/** Throws ServerError CONFIG when certificates that the configuration names cannot be used. */
+export function checkCertificates({ peerTls, admin }: ServerConfig): void {
   try {
-    loadTls('peer_tls', peerTls, Date.now());
+    if (peerTls !== undefined) loadTls('peer_tls', peerTls, Date.now());
+    if (admin !== undefined && admin.tls !== null) loadTls('admin_tls', admin.tls, Date.now());
   } catch (error) {
     if (!(error instanceof TlsError)) throw error;
     throw new ServerError(ErrorCode.CONFIG, `configuration: ${error.message}`);

@@ -14,5 +14,6 @@ export type {
   StartOptions,
   StateMachine,
   Status,
+  TlsConfig,
   WaitOptions,
 } from './types.ts';

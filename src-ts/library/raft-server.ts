@@ -1,8 +1,10 @@
 import { stringify } from 'lossless-json';
+import { SILENT } from '../core/silent-logger.ts';
 import { metricsText } from '../admin/metrics.ts';
 import type { RaftServer as EngineServer } from '../server/api.ts';
 import { changeMember, changeMembers, transferLeadership, type ChangeRequest } from '../facade/easyraft.ts';
 import { parseConfig } from '../facade/config/parse-config.ts';
+import { checkCertificates } from '../facade/interface-config.ts';
 import { startServer } from '../server/start-server.ts';
 import { engineEnvironment } from './engine-environment.ts';
 import { RaftError, toRaftError } from './errors.ts';
@@ -11,7 +13,6 @@ import { Proposals } from './proposals.ts';
 import { readStatus } from './status.ts';
 import { within } from './waiting.ts';
 import type {
-  Logger,
   Member,
   MemberChange,
   NodeId,
@@ -23,12 +24,6 @@ import type {
   WaitOptions,
 } from './types.ts';
 
-const SILENT: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warning: () => undefined,
-  error: () => undefined,
-};
 /** As RAFT_MEMBER_*. */
 const OPERATIONS: Record<MemberChange['do'], number> = {
   add: 0,
@@ -77,6 +72,7 @@ export class RaftServer {
     try {
       const text = typeof config === 'string' ? config : (stringify(config) ?? '');
       const parsed = parseConfig(text);
+      checkCertificates(parsed.config);
       const { environment, warning } = engineEnvironment();
       const logger = options.logger ?? SILENT;
       for (const line of parsed.warnings) logger.warning(line);

@@ -56,6 +56,15 @@ export interface Logger {
   error(text: string): void;
 }
 
+/** The certificates of an endpoint. */
+export interface TlsConfig {
+  readonly cert_file: string;
+  readonly key_file: string;
+  readonly ca_file?: string;
+  readonly client_cert_auth?: boolean;
+  readonly allowed_names?: readonly string[];
+}
+
 /** docs/CONFIGURATION.md tells each key's range and default. */
 export interface RaftConfig {
   readonly id: NodeId;
@@ -81,16 +90,12 @@ export interface RaftConfig {
   readonly check_quorum?: boolean;
   readonly lease_reads?: boolean;
   /** Certificates for https URLs of peers. */
-  readonly peer_tls?: {
-    readonly cert_file: string;
-    readonly key_file: string;
-    readonly ca_file?: string;
-    readonly client_cert_auth?: boolean;
-    readonly allowed_names?: readonly string[];
-  };
+  readonly peer_tls?: TlsConfig;
   readonly admin_url?: string;
   readonly admin_remote?: boolean;
   readonly admin_token_file?: string;
+  /** Certificates for an https admin_url. */
+  readonly admin_tls?: TlsConfig;
   readonly strict?: boolean;
   /** Of the C interface: accepted, and without effect, since the engine runs in this process anyway. */
   readonly runtime?: string;

@@ -21,12 +21,14 @@ export interface PeerConfig {
 }
 
 export interface AdminConfig {
-  /** http://host:port */
+  /** http://host:port, or https://host:port with `tls`. */
   readonly url: string;
   /** Other machines may reach it. */
   readonly remote: boolean;
-  /** The file with the secret that changes need; absent: nothing can be changed. */
+  /** The file with the secret that changes need; null: it takes a certificate, or nothing can be changed. */
   readonly tokenFile: string | null;
+  /** Certificates of an https URL. A client's certificate from its CA file is enough to change something. */
+  readonly tls: TlsFiles | null;
 }
 
 /** A validated configuration (facade/config checks every rule before a server is started). */

@@ -1,31 +1,23 @@
 /** The certificates of one endpoint, as they are on disk now: they may be replaced while it runs. */
 import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
-import {
-  checkServerIdentity,
-  type ConnectionOptions,
-  type PeerCertificate,
-  type SecureContextOptions,
-  type TlsOptions,
-} from 'node:tls';
+import type { ConnectionOptions, PeerCertificate, SecureContextOptions, TlsOptions } from 'node:tls';
 import type { Logger } from '../core/api.ts';
+import { PEER_USAGE, type CertificateWords } from './failures.ts';
 import type { TlsFiles } from './files.ts';
 import { loadTls, type LoadedTls } from './load.ts';
-import { nameProblem, namesOf } from './names.ts';
+import { hostProblem, NameError, nameProblem } from './names.ts';
 
 /** Files are looked at no more often than this. */
 const LOOK_MS = 1_000;
 const HANDSHAKE_MS = 10_000;
 
-/** Why a certificate cannot be that of the host that was dialled. */
-class NameError extends Error {
-  readonly code = 'ERR_TLS_CERT_ALTNAME_INVALID';
-}
-
 export class TlsIdentity {
   /** The configuration's key, for texts: "peer_tls". */
   readonly name: string;
   readonly files: TlsFiles;
+  /** For texts about certificates of those who connect. */
+  readonly words: CertificateWords;
   /** One more whenever the certificates were read anew. */
   generation = 1;
   private readonly logger: Logger;
@@ -33,9 +25,10 @@ export class TlsIdentity {
   private stamp: string;
   private lookedAt: number;
 
-  /** Reads the files. Throws TlsError. */
-  constructor(name: string, files: TlsFiles, logger: Logger) {
+  /** Reads the files. Throws TlsError. `usage`: what the certificates of those who connect need to be for. */
+  constructor(name: string, files: TlsFiles, logger: Logger, usage = PEER_USAGE) {
     this.name = name;
+    this.words = { ca: `${name}.ca_file`, usage };
     this.files = files;
     this.logger = logger;
     // Before reading: what changes meanwhile is seen later.
@@ -96,10 +89,8 @@ export class TlsIdentity {
       minVersion: 'TLSv1.2',
       ...(isIP(host) === 0 ? { servername: host } : {}),
       checkServerIdentity: (_, certificate) => {
-        if (checkServerIdentity(host, certificate) !== undefined) {
-          const names = namesOf(certificate).join(', ') || 'nobody';
-          return new NameError(`its certificate is for ${names}, not for ${host}`);
-        }
+        const wrongHost = hostProblem(host, certificate);
+        if (wrongHost !== undefined) return wrongHost;
         const problem = this.nameProblem(certificate);
         return problem === null ? undefined : new NameError(problem);
       },

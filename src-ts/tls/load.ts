@@ -10,6 +10,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 export interface LoadedTls {
   readonly options: SecureContextOptions;
   readonly context: SecureContext;
+  readonly own: X509Certificate;
   /** When the own certificate ends; milliseconds since 1970. */
   readonly endsAt: number;
 }
@@ -60,34 +61,59 @@ function privateKey(key: string, path: string, bytes: Buffer): KeyObject {
 }
 
 /** As in the texts: 2026-01-31T00:00:00Z. */
-function timeText(time: Date): string {
+export function timeText(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }
 
-/** `name` is the configuration's key, "peer_tls". Throws TlsError. */
-export function loadTls(name: string, files: TlsFiles, now: number): LoadedTls {
-  const cert = read(`${name}.cert_file`, files.certFile);
-  const key = read(`${name}.key_file`, files.keyFile);
-  const ca = files.caFile === null ? null : read(`${name}.ca_file`, files.caFile);
-  const own = certificates(`${name}.cert_file`, files.certFile, cert)[0]!;
-  if (ca !== null) certificates(`${name}.ca_file`, files.caFile!, ca);
-  if (!own.checkPrivateKey(privateKey(`${name}.key_file`, files.keyFile, key))) {
+/** A certificate with its key, each under the name by which the user has given it. */
+export interface Pair {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly own: X509Certificate;
+}
+
+/** Throws TlsError. */
+export function loadPair(
+  [certName, certFile]: readonly [name: string, file: string],
+  [keyName, keyFile]: readonly [name: string, file: string],
+  now: number,
+): Pair {
+  const cert = read(certName, certFile);
+  const key = read(keyName, keyFile);
+  const own = certificates(certName, certFile, cert)[0]!;
+  if (!own.checkPrivateKey(privateKey(keyName, keyFile, key))) {
     throw new TlsError(
-      `${name}.key_file: the key in "${files.keyFile}" does not belong to the certificate in "${files.certFile}"`,
+      `${keyName}: the key in "${keyFile}" does not belong to the certificate in "${certFile}"`,
     );
   }
   const from = new Date(own.validFrom);
   const to = new Date(own.validTo);
   if (now > to.getTime()) {
-    throw new TlsError(
-      `${name}.cert_file: the certificate in "${files.certFile}" expired on ${timeText(to)}`,
-    );
+    throw new TlsError(`${certName}: the certificate in "${certFile}" expired on ${timeText(to)}`);
   }
   if (now < from.getTime()) {
     throw new TlsError(
-      `${name}.cert_file: the certificate in "${files.certFile}" is valid from ${timeText(from)} on only`,
+      `${certName}: the certificate in "${certFile}" is valid from ${timeText(from)} on only`,
     );
   }
+  return { cert, key, own };
+}
+
+/** CAs in PEM. Throws TlsError. */
+export function loadAuthorities(name: string, file: string): Buffer {
+  const ca = read(name, file);
+  certificates(name, file, ca);
+  return ca;
+}
+
+/** `name` is the configuration's key, "peer_tls". Throws TlsError. */
+export function loadTls(name: string, files: TlsFiles, now: number): LoadedTls {
+  const { cert, key, own } = loadPair(
+    [`${name}.cert_file`, files.certFile],
+    [`${name}.key_file`, files.keyFile],
+    now,
+  );
+  const ca = files.caFile === null ? null : loadAuthorities(`${name}.ca_file`, files.caFile);
   const options: SecureContextOptions = {
     cert,
     key,
@@ -97,7 +123,7 @@ export function loadTls(name: string, files: TlsFiles, now: number): LoadedTls {
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
   try {
-    return { options, context: createSecureContext(options), endsAt: to.getTime() };
+    return { options, context: createSecureContext(options), own, endsAt: new Date(own.validTo).getTime() };
   } catch (error) {
     throw new TlsError(`${name}: ${(error as Error).message}`);
   }

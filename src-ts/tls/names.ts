@@ -1,5 +1,17 @@
 /** Whose certificate it is. */
-import type { PeerCertificate } from 'node:tls';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+
+/** Why a certificate cannot be that of the host that was dialled. */
+export class NameError extends Error {
+  readonly code = 'ERR_TLS_CERT_ALTNAME_INVALID';
+}
+
+/** Undefined when the certificate is for `host`. */
+export function hostProblem(host: string, certificate: PeerCertificate): NameError | undefined {
+  if (checkServerIdentity(host, certificate) === undefined) return undefined;
+  const names = namesOf(certificate).join(', ') || 'nobody';
+  return new NameError(`its certificate is for ${names}, not for ${host}`);
+}
 
 /** Common names and subject alternative names (DNS, IP, URI), without their kind. */
 export function namesOf(certificate: PeerCertificate): string[] {
@@ -14,7 +26,8 @@ export function namesOf(certificate: PeerCertificate): string[] {
     const match = /^(?:DNS|IP Address|URI):(.+)$/.exec(entry);
     if (match !== null) names.push(match[1]!);
   }
-  return names;
+  // Names stand in log lines; one that would break them up is nobody's.
+  return names.filter((name) => !/\p{Cc}/u.test(name));
 }
 
 /** Null when `allowed` is empty or has one of the certificate's names; else the text. */

@@ -12,14 +12,14 @@ export interface TlsServer {
   closeAllConnections(): void;
 }
 
-/** `refused` is told why whoever connected did not get through; its text is for a log. */
+/** `options` go over those of the identity. `refused` is told why whoever connected did not get through; its text is for a log. */
 export function createTlsServer(
   identity: TlsIdentity,
   options: ServerOptions,
   listener: RequestListener,
   refused: (socket: Socket, text: string) => void,
 ): TlsServer {
-  const server = createServer({ ...options, ...identity.serverOptions }, listener);
+  const server = createServer({ ...identity.serverOptions, ...options }, listener);
   const sockets = new Set<Socket>();
   let { generation } = identity;
   server.prependListener('connection', (socket: Socket) => {
@@ -31,7 +31,7 @@ export function createTlsServer(
     server.setSecureContext(identity.contextOptions);
   });
   server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-    refused(socket, handshakeFailure(error, socket, identity.name));
+    refused(socket, handshakeFailure(error, socket, identity.words));
     socket.destroy();
   });
   return {

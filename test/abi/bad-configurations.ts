@@ -150,6 +150,18 @@ export function badConfigurations(good: ConfigText): BadConfiguration[] {
   add('snapdir in waldir', { snapdir: good['waldir']!.replace(/"$/, '/snap"') }, 'snapdir', 'waldir');
   add('lease_reads without check_quorum', { lease_reads: 'true', check_quorum: 'false' }, 'lease_reads');
   add('admin_remote without admin_url', { admin_remote: 'true' }, 'admin_remote', 'admin_url');
+  const admin = { admin_url: '"https://127.0.0.1:9009"' };
+  add('https for admin_url without admin_tls', admin, 'admin_url', 'admin_tls');
+  BAD_TLS.forEach((value, i) => {
+    add(`admin_tls of an https admin_url: ${value}`, { ...admin, admin_tls: value }, 'admin_tls');
+    if (i === BAD_TLS.length - 1)
+      add(
+        'admin_tls of an http admin_url',
+        { admin_url: '"http://127.0.0.1:9009"', admin_tls: value },
+        'admin_tls',
+        'https',
+      );
+  });
   add('an unknown key when strict', { strict: 'true', snap_cuont: '7' }, 'snap_cuont', 'snap_count');
   add('two spellings of one key', { boostrap_timeout: '1', bootstrap_timeout: '1' }, 'bootstrap_timeout');
   for (const text of ['', ' ', 'nonsense', '{', '{"id":1', '{"id":1}}', "{'id':1}", '\u0001', '{"id":'])

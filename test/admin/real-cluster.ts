@@ -73,7 +73,8 @@ export class RealCluster {
   }
 
   url(id: number, path = ''): string {
-    return `http://127.0.0.1:${this.adminPorts[id - 1]}${path}`;
+    const scheme = 'admin_tls' in this.changes ? 'https' : 'http';
+    return `${scheme}://127.0.0.1:${this.adminPorts[id - 1]}${path}`;
   }
 
   configText(id: number, count: number, join_ = false): string {

@@ -223,6 +223,7 @@ describe('a configuration', () => {
         url: `http://${host}:9101`,
         remote: false,
         tokenFile: null,
+        tls: null,
       });
     }
     const remote = '"http://0.0.0.0:9101"';
@@ -234,6 +235,18 @@ describe('a configuration', () => {
       [{ admin_url: '"http://127.0.0.1:9002"' }, 'is the URL of peers[1]; give it a port of its own'],
       [{ admin_token_file: '"token"' }, 'admin_token_file is for admin_url, which is not given'],
       [{ admin_remote: 'true' }, 'admin_remote is for admin_url, which is not given'],
+      [
+        { admin_tls: JSON.stringify(TLS) },
+        'admin_tls is for admin_url, which is not given; add admin_url, or remove it',
+      ],
+      [
+        { admin_url: '"http://127.0.0.1:9101"', admin_tls: JSON.stringify(TLS) },
+        'admin_tls is for an https URL, and admin_url is "http://127.0.0.1:9101"; write https:// there, or remove admin_tls',
+      ],
+      [
+        { admin_url: '"https://127.0.0.1:9101"' },
+        'admin_url is "https://127.0.0.1:9101", and https needs admin_tls: {"cert_file", "key_file", "ca_file"}',
+      ],
     ] as const)
       expect(refusal(json(changes))).toContain(text);
   });

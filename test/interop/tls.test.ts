@@ -2,7 +2,7 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { figure } from '../scenario/figures.ts';
 import { CertificateDirectory } from '../tls/certificates.ts';
-import { peerTls } from '../tls/configuration.ts';
+import { tlsConfig } from '../tls/configuration.ts';
 import { MixedCluster, PATIENCE_MS } from './mixed-cluster.ts';
 import { skipReason, titled } from './programs.ts';
 
@@ -23,7 +23,7 @@ describe.skipIf(skipReason !== null)(titled('mixed clusters over TLS'), () => {
   it(
     `${WRITES} writes led by each kind, and one that comes back`,
     async () => {
-      const config = { peer_tls: peerTls(directory.authority('ca').issue('member')) };
+      const config = { peer_tls: tlsConfig(directory.authority('ca').issue('member')) };
       cluster = await MixedCluster.start(['polyraft', 'etcd', 'polyraft'], { config });
       let writes = 0;
       for (const leader of [cluster.member(1), cluster.member(2)]) {

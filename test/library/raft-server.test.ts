@@ -378,6 +378,7 @@ test('the type of the configuration has every key', () => {
     admin_url: true,
     admin_remote: true,
     admin_token_file: true,
+    admin_tls: true,
     strict: true,
     runtime: true,
     node_path: true,

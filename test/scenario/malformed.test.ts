@@ -11,7 +11,7 @@ import { configOf } from '../../scripts/tools/cluster-config.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { Node } from '../linearizability/cluster.ts';
 import { CertificateDirectory } from '../tls/certificates.ts';
-import { peerTls } from '../tls/configuration.ts';
+import { tlsConfig } from '../tls/configuration.ts';
 import { figure, runtimes } from './figures.ts';
 import { type Random, randomOf } from './random.ts';
 import { waitUntil } from './wait-until.ts';
@@ -132,7 +132,7 @@ describe.each(runtimes())('%s runtime', (runtime) => {
       const path = join(directory.path, scheme);
       mkdirSync(path);
       const files = scheme === 'https' ? directory.authority('ca').issue('node') : null;
-      const changes = files === null ? {} : { peer_tls: peerTls(files) };
+      const changes = files === null ? {} : { peer_tls: tlsConfig(files) };
       node = new Node(1, port!, path);
       await node.start(configOf(1, [{ id: 1, raftPort: port! }], { tickms: 20, ...changes }), runtime);
       const serving = node;

@@ -9,9 +9,10 @@ import { configOf } from '../../scripts/tools/cluster-config.ts';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import { encodeMessage } from '../../src-ts/core/raftpb/message.ts';
 import { makeMessage, MessageType } from '../../src-ts/core/types.ts';
+import { polyraft } from '../cli/polyraft.ts';
 import { Node } from '../linearizability/cluster.ts';
 import { CertificateDirectory } from '../tls/certificates.ts';
-import { peerTls } from '../tls/configuration.ts';
+import { tlsConfig } from '../tls/configuration.ts';
 import { waitUntil } from './wait-until.ts';
 import { runtimes, type Runtime } from './figures.ts';
 
@@ -31,16 +32,20 @@ afterAll(() => {
 describe.each(runtimes())('%s runtime', (runtime: Runtime) => {
   const nodes: Node[] = [];
   let configs: string[] = [];
+  let adminUrls: string[] = [];
   afterEach(async () => {
     await Promise.all(nodes.splice(0).map((node) => node.kill()));
   });
 
   async function start(): Promise<void> {
-    const ports = await freePorts(NODES);
-    const members = ports.map((raftPort, i) => ({ id: i + 1, raftPort }));
+    const ports = await freePorts(2 * NODES);
+    const members = ports.slice(0, NODES).map((raftPort, i) => ({ id: i + 1, raftPort }));
+    adminUrls = ports.slice(NODES).map((port) => `https://127.0.0.1:${port}`);
     configs = members.map(({ id }) => {
       const files = authority.issue(`${runtime}-${id}`);
-      return configOf(id, members, { tickms: 50, peer_tls: peerTls(files) });
+      const tls = tlsConfig(files);
+      const admin = { admin_url: adminUrls[id - 1]!, admin_tls: tls };
+      return configOf(id, members, { tickms: 50, peer_tls: tls, ...admin });
     });
     for (const { id, raftPort } of members) {
       const path = join(directory.path, `${runtime}-node-${id}`);
@@ -49,6 +54,9 @@ describe.each(runtimes())('%s runtime', (runtime: Runtime) => {
     }
     await Promise.all(nodes.map((node, i) => node.start(configs[i]!, runtime)));
   }
+
+  const certificate = (id: number, kind: 'crt' | 'key'): string =>
+    join(directory.path, `${runtime}-${id}.${kind}`);
 
   /** Written through one node, and read on each. */
   async function expectWorks(value: number): Promise<void> {
@@ -116,6 +124,13 @@ describe.each(runtimes())('%s runtime', (runtime: Runtime) => {
       await expectWorks(2);
       expect(roles.filter((role) => role === 'leader').length).toBeLessThanOrEqual(1);
 
+      const own = ['--cert', certificate(1, 'crt'), '--key', certificate(1, 'key')];
+      const admin = ['--admin', adminUrls[1]!, '--cacert', authority.file];
+      expect((await polyraft('snapshot', ...admin, ...own)).out.join('\n')).toMatch(/^snapshot of index/);
+      expect((await polyraft('snapshot', ...admin)).problems).toEqual([
+        `${adminUrls[1]}: it does not answer without a certificate: give --cert FILE and --key FILE`,
+      ]);
+
       for (const node of nodes) authority.issue(`${runtime}-${node.id}`);
       await delay(RELOAD_MS);
       const leader = nodes.find((node) => node.role === 'leader') ?? nodes[0]!;
@@ -135,7 +150,7 @@ describe.each(runtimes())('%s runtime', (runtime: Runtime) => {
     const wrong = { ...files, keyFile: other.keyFile };
     const node = new Node(1, port!, path);
     nodes.push(node);
-    const text = configOf(1, [{ id: 1, raftPort: port! }], { peer_tls: peerTls(wrong) });
+    const text = configOf(1, [{ id: 1, raftPort: port! }], { peer_tls: tlsConfig(wrong) });
     await expect(node.start(text, runtime)).rejects.toThrow(
       `configuration: peer_tls.key_file: the key in "${other.keyFile}" does not belong to the certificate in "${files.certFile}"`,
     );

@@ -11,17 +11,21 @@ function isLoopback(text: string): boolean {
 
 /** Says which key is wrong and what to do, or null. */
 export function adminProblem(raw: RawConfig): string | null {
-  const { admin_url: url, admin_remote: remote, admin_token_file: tokenFile } = raw;
+  const { admin_url: url, admin_remote: remote, admin_token_file: tokenFile, admin_tls: tls } = raw;
   if (url === '') {
     if (remote) return 'admin_remote is for admin_url, which is not given; add admin_url, or remove it';
     if (tokenFile !== '')
       return 'admin_token_file is for admin_url, which is not given; add admin_url, or remove it';
+    if (tls !== undefined)
+      return 'admin_tls is for admin_url, which is not given; add admin_url, or remove it';
     return null;
   }
   const problem = peerUrlProblem(url);
   if (problem !== null) return `admin_url "${url}" ${problem}`;
-  if (isSecureUrl(url))
-    return `admin_url "${url}" uses https, which is not supported here yet; write http://host:port`;
+  if (isSecureUrl(url) && tls === undefined)
+    return `admin_url is "${url}", and https needs admin_tls: {"cert_file", "key_file", "ca_file"}`;
+  if (!isSecureUrl(url) && tls !== undefined)
+    return `admin_tls is for an https URL, and admin_url is "${url}"; write https:// there, or remove admin_tls`;
   if (!isLoopback(url) && !remote) {
     return (
       `admin_url "${url}" can be reached by other machines, who could then read what it shows; use 127.0.0.1, or set ` +
@@ -39,5 +43,6 @@ export function adminConfig(raw: RawConfig): AdminConfig {
     url: raw.admin_url.replace(/\/$/, ''),
     remote: raw.admin_remote,
     tokenFile: raw.admin_token_file === '' ? null : raw.admin_token_file,
+    tls: raw.admin_tls ?? null,
   };
 }

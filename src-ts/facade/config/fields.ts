@@ -197,8 +197,8 @@ export const POLYRAFT_FIELDS = {
     kind: 'text',
     default: '',
     meaning:
-      'Where metrics, health, status and a page are served: http://host:port. Without the key nothing is. Each server ' +
-      'needs an address of its own.',
+      'Where metrics, health, status and a page are served: http://host:port, or, with admin_tls, https://host:port. ' +
+      'Without the key nothing is. Each server needs an address of its own.',
   },
   admin_remote: flag(
     false,
@@ -209,7 +209,15 @@ export const POLYRAFT_FIELDS = {
     default: '',
     meaning:
       'File with the secret that changes through admin_url need: 16 to 1024 characters, in one line. It is read for ' +
-      'each change, so a new secret needs no restart. Without the key nothing can be changed through admin_url.',
+      'each change, so a new secret needs no restart. Without the key nothing can be changed through admin_url, but by ' +
+      'those who show a certificate from ca_file of admin_tls.',
+  },
+  admin_tls: {
+    kind: 'tls',
+    default: undefined,
+    meaning:
+      'Certificates for an https admin_url; see [Certificates](#certificates). Whoever shows one from its ca_file may ' +
+      'change something, without the secret of admin_token_file. The files are read again when they change.',
   },
   strict: flag(false, 'Makes unknown keys an error instead of a line in the log.'),
 } as const satisfies Readonly<Record<string, Field>>;
@@ -239,8 +247,8 @@ export const TLS_FIELDS = {
   },
   client_cert_auth: flag(
     true,
-    'Whoever connects must show a certificate from ca_file. When false, only who listens proves who it is, and everybody ' +
-      'who reaches the port may speak as a member.',
+    'Whoever connects must show a certificate from ca_file. When false, only who listens proves who it is, and, of ' +
+      'peer_tls, everybody who reaches the port may speak as a member.',
   ),
   allowed_names: {
     kind: 'names',

@@ -2,6 +2,7 @@ import type { CoreConfig, RaftNode } from '../../core/api.ts';
 import type { EntryBatch, Proposals } from '../../core/entry-batch.ts';
 import { LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD } from '../../core/node-id.ts';
 import { createRaftNode } from '../../core/raft-node.ts';
+import { SILENT } from '../../core/silent-logger.ts';
 import {
   ConfChangeTransition,
   MessageType,
@@ -24,7 +25,6 @@ import { PendingWrites, type PendingWrite } from './pending-writes.ts';
 import { makeRandom, type Settings } from './settings.ts';
 import { TermTrail, trailBatch } from './term-trail.ts';
 
-const SILENT = { debug(): void {}, info(): void {}, warning(): void {}, error(): void {} };
 /** No change: where changes take effect when appended, the core looks only at the index. */
 const APPLIED: ConfChangeV2 = { transition: ConfChangeTransition.Auto, changes: [], context: null };
 const NO_CHANGES: readonly Members[] = [];
