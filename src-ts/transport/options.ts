@@ -2,6 +2,7 @@
 import type { Logger } from '../core/api.ts';
 import type { NodeId } from '../core/node-id.ts';
 import type { TlsFiles } from '../tls/files.ts';
+import type { NoticeTimes } from './commit-notice.ts';
 import type { ListenerTable } from './listener-table.ts';
 import type { TransportClock, TransportEvents } from './types.ts';
 
@@ -56,6 +57,8 @@ export interface TransportTimeouts {
   readonly snapshotResponseMs: number;
   /** At most one `unreachable` event a peer in this time; a suppressed one follows at its end. */
   readonly unreachableIntervalMs: number;
+  /** How long an append that only tells the commit index waits for one with entries. */
+  readonly notice: NoticeTimes;
 }
 
 export const DEFAULT_TIMEOUTS: TransportTimeouts = {
@@ -66,6 +69,7 @@ export const DEFAULT_TIMEOUTS: TransportTimeouts = {
   responseMs: 5_000,
   snapshotResponseMs: 120_000,
   unreachableIntervalMs: 100,
+  notice: { holdMs: 2, promptMs: 1_000 },
 };
 
 export interface PeerAddress {

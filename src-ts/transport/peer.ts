@@ -5,6 +5,7 @@ import { nodeIdToBigint, nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import { MessageType, type Message } from '../core/types.ts';
 import type { TlsIdentity } from '../tls/identity.ts';
 import { natureOf, type PeerNature } from './headers.ts';
+import { CommitNotice } from './commit-notice.ts';
 import { Connections } from './connections.ts';
 import { exchange, ExchangeError, type Answer, type BodyWriter } from './http-client.ts';
 import { IncomingStream, type IncomingStreamOwner, type StreamKind } from './incoming-stream.ts';
@@ -63,6 +64,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   private readonly messageIn: IncomingStream;
   private readonly pipeline: Pipeline;
   private readonly outcomes: OutcomeSender;
+  private readonly notice: CommitNotice;
   private readonly connections: Connections;
   private readonly stopping = new AbortController();
   private nature: PeerNature | null = null;
@@ -101,6 +103,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
       post: (body) => this.postMessage(body),
       failed: () => this.reportUnreachable(),
     });
+    this.notice = new CommitNotice(clock, context.timeouts.notice, (message) => this.transmit(message));
     this.outcomes = new OutcomeSender(limits.outcomesQueued, (body) => this.postOutcomes(body));
     this.setUrls(urls);
   }
@@ -144,6 +147,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
 
   stop(): void {
     this.stopping.abort();
+    this.notice.stop();
     this.msgAppIn.stop();
     this.messageIn.stop();
     this.msgAppOut?.close();
@@ -220,6 +224,11 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   // Sending
 
   send(message: Message): void {
+    if (message.type === MessageType.App && this.msgAppOut !== null && this.notice.takes(message)) return;
+    this.transmit(message);
+  }
+
+  private transmit(message: Message): void {
     let stream: OutgoingStream | null = null;
     if (message.type === MessageType.App && this.msgAppOut !== null) stream = this.msgAppOut;
     else if (this.messageOut !== null) stream = this.messageOut;
@@ -233,6 +242,11 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
     }
     stream.add(message);
     if (!this.dirty) this.context.markDirty(this);
+  }
+
+  /** Nothing waits for a better moment any more. */
+  settle(): void {
+    this.notice.release();
   }
 
   flush(): void {
@@ -385,6 +399,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   }
 
   received(messages: Message[]): void {
+    for (const { type } of messages) this.notice.heard(type);
     this.context.received(this, messages);
   }
 

@@ -102,6 +102,7 @@ class RaftHttp implements Transport {
       this.state = 'stopped';
       this.timer?.cancel();
       if (this.flushScheduled !== null) clearImmediate(this.flushScheduled);
+      for (const peer of this.byId.values()) peer.settle();
       this.flush();
       for (const peer of this.byId.values()) peer.stop();
       this.byId.clear();
@@ -215,6 +216,7 @@ class RaftHttp implements Transport {
   removePeer(id: NodeId): void {
     const peer = this.byId.get(id);
     if (peer === undefined) return;
+    peer.settle();
     this.flush();
     this.byId.delete(id);
     this.byKey.delete(peer.key);
