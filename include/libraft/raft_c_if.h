@@ -7,9 +7,10 @@
  *    state machine from inside it would wait for ever, and returns RAFT_E_INVALID_OP instead.
  *  - Misuse is answered with an error, and a line in the log; it never ends the program.
  *  - A function that returns a raft_future never waits, but for raft_apply and raft_barrier when there is no
- *    room (see there). It never returns NULL, but for want of memory. Errors are told by the future.
+ *    room or no engine (see raft_apply). Its result is NULL for want of memory only. Errors are told by the
+ *    future.
  *  - Nothing is done to the program's signal handlers. Threads of the library have all signals blocked but
- * those that a fault raises.
+ *    those that a fault raises.
  *  - After fork(), the interface is the parent's: in the child every call says RAFT_E_IN_SHUTDOWN.
  */
 #ifndef RAFT_C_IF_H
@@ -116,8 +117,8 @@ RAFT_EXPORT void raft_default_config(RaftConfig* config);
  * "localhost:9002" and "127.0.0.1:9002" are one node.
  *
  * A child that dies is started again: futures that are open then end with RAFT_E_SHUTDOWN, state machine and
- * buffers stay as they are, later calls wait until the engine is back. The log is not lost, also with
- * "inmem".
+ * buffers stay as they are, and what is called later goes to the next engine once that is there. The log is
+ * not lost, also with "inmem".
  */
 RAFT_EXPORT pid_t raft_init(RaftFSM* fsm, const RaftConfig* config);
 
@@ -163,7 +164,8 @@ RAFT_EXPORT bool raft_is_leader(void);
 /** As far as it knows; does not wait. RAFT_INVALID_STATE before raft_init. */
 RAFT_EXPORT RaftState raft_state(void);
 
-/** When a leader was last heard of, in seconds since 1970; 0: never, this node leads, or an error. */
+/** When a leader was last heard of, in seconds since 1970; 0: never, this node leads, or an error. This one
+ * and the next two ask the engine, and wait for its answer, 5 seconds at most. */
 RAFT_EXPORT time_t raft_last_contact(void);
 
 /** The last index in stable storage (log or snapshot); 0: none, or an error. */
@@ -201,8 +203,10 @@ typedef void* raft_future;
  * Proposes a command, the `len` bytes at `cmd`, on the leader; they lie inside one buffer of
  * alloc_raft_buffer and stay unchanged until the future has ended. 1 byte to 64 MiB (else RAFT_E_INVALID_OP).
  * They are not copied before the engine encodes them into its log batch. timeout_ns: how long it may take to
- * hand the command to the engine, which takes fewer than it is offered when it cannot commit (0: no limit);
- * the call itself waits when the queue (some ten thousand commands) is full, up to that time.
+ * hand the command to the engine, which takes fewer than it is offered when it cannot commit (0: no limit).
+ * One that is not taken in that time never will be, whether anybody waits for its future or not. The call
+ * itself waits while the queue (some ten thousand commands) is full or the engine is being started again, up
+ * to that time; on a thread of the state machine it does not wait, and ends with ENQUEUE_TIMEOUT.
  *
  * The future ends once the command is committed and apply has returned here. Errors: NOT_LEADER,
  * LEADERSHIP_LOST, SHUTDOWN, ENQUEUE_TIMEOUT, INVALID_ADDRESS, INVALID_OP, IN_SHUTDOWN, OTHER.
@@ -220,8 +224,7 @@ RAFT_EXPORT raft_future raft_barrier(uint64_t timeout_ns);
 RAFT_EXPORT raft_future raft_verify_leader(void);
 
 /** Takes a snapshot; ends when it is on disk. Without anything new it ends well at once. RAFT_E_OTHER when it
- * failed. Any node.
- */
+ * failed, or this node has not gone through its log after the start. Any node. */
 RAFT_EXPORT raft_future raft_snapshot(void);
 
 /**
@@ -271,8 +274,9 @@ RAFT_EXPORT RaftError raft_future_get_ptr(raft_future f, void** value_ptr);
  * Waits for a future of raft_stats; *res is JSON text, an object of strings, valid until raft_future_dispose:
  * state, term, last_log_index, last_log_term, commit_index, applied_index, fsm_pending, last_snapshot_index,
  * last_snapshot_term, num_peers, last_contact ("never", "0", or as "12.5ms"), and ours: commands_shared and
- * commands_copied (commands that the engine took from shared buffers, and those that it was sent copies of),
- * command_bytes_shared, engine_restarts. INVALID_OP: another future; INVALID_ADDRESS: res is NULL.
+ * commands_copied (commands that the engine took from shared buffers, and those that it was sent copies of;
+ * barriers are none), command_bytes_shared, engine_restarts. INVALID_OP: another future; INVALID_ADDRESS: res
+ * is NULL.
  */
 RAFT_EXPORT RaftError raft_future_get_stats(raft_future f, const char** res);
 

@@ -111,11 +111,16 @@ void EngineHost::remove(const Server* server) {
 
 void EngineHost::end_engine() {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (state_ == State::kRunning) {
-    ending_ = true;
-    engine_->end();
+  ending_ = true;
+  std::shared_ptr<Engine> ended;
+  while (state_ != State::kIdle && state_ != State::kOver) {
+    // One that has died meanwhile may have been started again.
+    if (state_ == State::kRunning && engine_ != ended) {
+      ended = engine_;
+      ended->end();
+    }
+    changed_.wait(lock);
   }
-  changed_.wait(lock, [this] { return state_ == State::kIdle || state_ == State::kOver; });
   ending_ = false;
 }
 
@@ -201,6 +206,7 @@ bool EngineHost::restart(const std::vector<std::shared_ptr<Server>>& servers, st
     const int code = start_engine(&fresh, error);
     lock.lock();
     if (code == RAFT_OK) break;
+    if (ending_) return false;
     POLYRAFT_LOG(RAFT_LOG_ERROR, "the engine cannot be started again: " + *error);
     pause_ms_ = std::clamp(pause_ms_ * 2, kPauseFirstMs, kPauseLongestMs);
   }

@@ -114,7 +114,7 @@ bool start_node(const RaftFSM* fsm, const RaftConfig* given, std::string* error)
   }
   if (!check_config(config, error)) return false;
   if (!log::set_sink(config.LogOutput[0] != '\0' ? config.LogOutput : "stderr", false, error)) return false;
-  log::set_level(config.verbose ? RAFT_LOG_INFO : RAFT_LOG_WARNING);
+  log::set_level(config.verbose ? RAFT_LOG_INFO : RAFT_LOG_NOTICE);
   Interface& all = interface();
   if (current() != nullptr) {
     *error = "this process has a node already; raft_cleanup ends it";

@@ -22,6 +22,71 @@ bool ends(const char (&text)[N]) {
 }
 
 constexpr char kBackends[][16] = {"boltdb", "mdb", "inmem"};
+constexpr uint64_t kMillisecond = 1'000'000;
+constexpr uint64_t kLongest = uint64_t{24} * 60 * 60 * 1000 * kMillisecond;
+constexpr uint32_t kAppendEntriesMax = 1024;
+
+std::string number_outside(const char* member, uint64_t value, uint64_t min, uint64_t max) {
+  if (value >= min && value <= max) return {};
+  return std::string(member) + " is " + std::to_string(value) + ", outside " + std::to_string(min) + ".." +
+         std::to_string(max);
+}
+
+std::string duration_outside(const char* member, uint64_t value, uint64_t min_ms) {
+  const std::string is = std::string(member) + " is " + std::to_string(value) + " ns, ";
+  if (value < min_ms * kMillisecond) return is + "must be at least " + std::to_string(min_ms) + " ms";
+  return value > kLongest ? is + "more than a day" : std::string();
+}
+
+std::string unended_text(const RaftConfig& config) {
+  const char* member = nullptr;
+  if (!ends(config.shm_path)) member = "shm_path";
+  if (!ends(config.backend_type)) member = "backend_type";
+  if (!ends(config.base_dir)) member = "base_dir";
+  if (!ends(config.peers)) member = "peers";
+  if (!ends(config.LogOutput)) member = "LogOutput";
+  return member == nullptr ? std::string() : std::string(member) + " does not end with NUL inside its array";
+}
+
+std::string unknown_backend(const RaftConfig& config) {
+  for (const char* const name : kBackends)
+    if (std::strcmp(config.backend_type, name) == 0) return {};
+  return std::string("backend_type is \"") + config.backend_type + "\"; use \"boltdb\", \"mdb\" or \"inmem\"";
+}
+
+std::string broken_relation(const RaftConfig& config) {
+  const std::string heartbeat = " HeartbeatTimeout, " + std::to_string(config.HeartbeatTimeout);
+  if (config.ElectionTimeout < config.HeartbeatTimeout)
+    return "ElectionTimeout is " + std::to_string(config.ElectionTimeout) + ", below" + heartbeat;
+  if (config.LeaderLeaseTimeout > config.HeartbeatTimeout)
+    return "LeaderLeaseTimeout is " + std::to_string(config.LeaderLeaseTimeout) + ", above" + heartbeat;
+  return {};
+}
+
+// What is wrong, beginning with the member; empty: nothing. Names are looked up by the engine.
+std::string broken_rule(const RaftConfig& config) {
+  // Before anything looks at a text.
+  const std::string unended = unended_text(config);
+  if (!unended.empty()) return unended;
+  for (const std::string& why : {
+           number_outside("shm_size", config.shm_size, Arena::kBytesMin, Arena::kBytesMax),
+           number_outside("api_workers", config.api_workers, 1, UINT32_MAX),
+           unknown_backend(config),
+           number_outside("listen_port", config.listen_port, 1, UINT16_MAX),
+           duration_outside("HeartbeatTimeout", config.HeartbeatTimeout, 5),
+           duration_outside("ElectionTimeout", config.ElectionTimeout, 5),
+           duration_outside("CommitTimeout", config.CommitTimeout, 1),
+           number_outside("MaxAppendEntries", config.MaxAppendEntries, 1, kAppendEntriesMax),
+           duration_outside("SnapshotInterval", config.SnapshotInterval, 5),
+           number_outside("SnapshotThreshold", config.SnapshotThreshold, 1, UINT64_MAX),
+           duration_outside("LeaderLeaseTimeout", config.LeaderLeaseTimeout, 5),
+           broken_relation(config),
+           number_outside("RetainSnapshots", config.RetainSnapshots, 1, UINT32_MAX),
+       }) {
+    if (!why.empty()) return why;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -30,32 +95,10 @@ bool is_in_memory(const RaftConfig& config) {
 }
 
 bool check_config(const RaftConfig& config, std::string* error) {
-  const char* unended = nullptr;
-  if (!ends(config.shm_path)) unended = "shm_path";
-  if (!ends(config.backend_type)) unended = "backend_type";
-  if (!ends(config.base_dir)) unended = "base_dir";
-  if (!ends(config.peers)) unended = "peers";
-  if (!ends(config.LogOutput)) unended = "LogOutput";
-  if (unended != nullptr) {
-    *error = std::string("RaftConfig: ") + unended + " does not end with NUL inside its array";
-    return false;
-  }
-  if (config.shm_size < Arena::kBytesMin || config.shm_size > Arena::kBytesMax) {
-    *error = "RaftConfig: shm_size is " + std::to_string(config.shm_size) + ", outside " +
-             std::to_string(Arena::kBytesMin) + ".." + std::to_string(Arena::kBytesMax);
-    return false;
-  }
-  if (config.api_workers < 1) {
-    *error = "RaftConfig: api_workers is 0, must be at least 1";
-    return false;
-  }
-  if (std::none_of(std::begin(kBackends), std::end(kBackends),
-                   [&](const char* name) { return std::strcmp(config.backend_type, name) == 0; })) {
-    *error = std::string("RaftConfig: backend_type is \"") + config.backend_type +
-             "\"; use \"boltdb\", \"mdb\" or \"inmem\"";
-    return false;
-  }
-  return true;
+  const std::string why = broken_rule(config);
+  if (why.empty()) return true;
+  *error = "RaftConfig: " + why;
+  return false;
 }
 
 std::string config_text(const RaftConfig& config, const std::string& directory) {
@@ -148,7 +191,6 @@ using namespace polyraft::libraft;
 
 void raft_default_config(RaftConfig* config) {
   if (config == nullptr) return;
-  constexpr uint64_t kMillisecond = 1000000;
   RaftConfig defaults{};
   std::strcpy(defaults.shm_path, "/tmp/raft_shm");
   defaults.shm_size = uint64_t{64} << 20;

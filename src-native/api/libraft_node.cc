@@ -40,8 +40,10 @@ bool Node::start(std::string* error) {
     directory = temporary_directory_ = make_temporary_directory(error);
   } else {
     directory = make_directory(config_.base_dir, error);
-    POLYRAFT_LOG(RAFT_LOG_NOTICE, std::string("backend_type \"") + config_.backend_type +
-                                      "\" means polyraft's write-ahead log in " + directory);
+    if (!directory.empty()) {
+      POLYRAFT_LOG(RAFT_LOG_NOTICE, std::string("backend_type \"") + config_.backend_type +
+                                        "\" means polyraft's write-ahead log in " + directory);
+    }
   }
   if (directory.empty()) return false;
   const int arena_error = arena_.create(config_.shm_size);
@@ -61,6 +63,10 @@ bool Node::start(std::string* error) {
   settings.host = host_;
   settings.extension = this;
   server_ = std::make_shared<Server>(std::move(settings));
+  if (!requests_.start(server_.get())) {
+    *error = "no thread can be started";
+    return false;
+  }
   return server_->start(error) == RAFT_OK;
 }
 
@@ -70,6 +76,7 @@ void Node::stop() {
   stopped_ = true;
   is_over_ = true;
   if (server_ != nullptr) server_->stop(false);
+  requests_.stop();
   if (snapshots_ != nullptr) snapshots_->stop();
   host_->end_engine();
   host_->share_arena(-1, 0);
@@ -151,21 +158,21 @@ FutureId Node::request(uint16_t type, const Payload& payload, FutureKind kind) {
   if (shut_down_) return ended(kind, RAFT_E_IN_SHUTDOWN);
   const FutureId id = futures_.add(kind);
   if (id == 0) return 0;
-  const int code = server_->request_async(
-      type, payload, std::nullopt, [this, id, kind](int answer, const std::string& data) {
-        const RaftError error = error_of(answer);
-        if (error == RAFT_E_OTHER) {
-          POLYRAFT_LOG(RAFT_LOG_WARNING, "a request failed: " + (data.empty() ? error_text(answer) : data));
-        }
-        std::string text;
-        if (error == RAFT_SUCCESS && kind == FutureKind::kStats) {
-          nlohmann::ordered_json members = nlohmann::ordered_json::parse(data, nullptr, false);
-          if (is_over_ && members.is_object()) members["state"] = "Shutdown";
-          members["engine_restarts"] = std::to_string(engine_deaths_.load());
-          text = members.dump();
-        }
-        futures_.end(id, error, nullptr, kind == FutureKind::kStats ? &text : nullptr);
-      });
+  const int code = requests_.send(type, payload, [this, id, kind](int answer, const std::string& data) {
+    // The engine's own: it has taken the request.
+    const RaftError error = answer == RAFT_ERR_BUSY ? RAFT_E_OTHER : error_of(answer);
+    if (error == RAFT_E_OTHER) {
+      POLYRAFT_LOG(RAFT_LOG_WARNING, "a request failed: " + (data.empty() ? error_text(answer) : data));
+    }
+    std::string text;
+    if (error == RAFT_SUCCESS && kind == FutureKind::kStats) {
+      nlohmann::ordered_json members = nlohmann::ordered_json::parse(data, nullptr, false);
+      if (is_over_ && members.is_object()) members["state"] = "Shutdown";
+      members["engine_restarts"] = std::to_string(engine_deaths_.load());
+      text = members.dump();
+    }
+    futures_.end(id, error, nullptr, kind == FutureKind::kStats ? &text : nullptr);
+  });
   if (code != RAFT_OK) futures_.end(id, error_of(code));
   return id;
 }

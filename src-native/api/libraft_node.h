@@ -11,6 +11,7 @@
 #include "api/engine_host.h"
 #include "api/libraft_arena.h"
 #include "api/libraft_futures.h"
+#include "api/libraft_requests.h"
 #include "api/libraft_snapshots.h"
 #include "api/server.h"
 #include "api/server_extension.h"
@@ -70,6 +71,7 @@ class Node : public ServerExtension {
   FutureTable futures_{&arena_, release_};
   std::unique_ptr<Snapshots> snapshots_;
   std::shared_ptr<Server> server_;
+  Requests requests_;
   // Removed at the end; empty when it is the program's.
   std::string temporary_directory_;
 

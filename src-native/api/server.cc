@@ -222,7 +222,9 @@ int Server::push_proposal(const void* data, uint64_t size, const Deadline& deadl
 
 int Server::propose_shared(uint64_t sequence, uint64_t offset, uint64_t size, uint16_t flags,
                            const Deadline& deadline) {
-  const uint64_t fixed[2] = {offset, size};
+  const auto until_us =
+      std::chrono::duration_cast<std::chrono::microseconds>((*deadline).time_since_epoch()).count();
+  const uint64_t fixed[3] = {offset, size, deadline ? static_cast<uint64_t>(until_us) : 0};
   const Payload payload{fixed, sizeof fixed, nullptr, 0};
   const Deadline limit = on_callback_thread() ? Deadline(bridge::Clock::now()) : deadline;
   const auto begin = [this, sequence](uint64_t* id) {

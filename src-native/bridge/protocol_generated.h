@@ -38,7 +38,7 @@ enum RecordType : uint16_t {
   kTRANSFER_LEADER = 25,
   // host command: id request; payload u32 kind (0 safe, 1 lease); REPLY with payload u64 index
   kREAD_INDEX = 26,
-  // host submit ring: id sequence; payload u64 offset from ARENA_AT, u64 length of a proposal that lies in the arena. Not in chunks. With the flag TIMED it counts only while its ticket stands
+  // host submit ring: id sequence; payload u64 offset from ARENA_AT, u64 length of a proposal that lies in the arena, u64 deadline in microseconds of CLOCK_MONOTONIC (with the flag TIMED). Not in chunks. With that flag it counts only while its ticket stands; one that is taken after its deadline ends BUSY
   kPROPOSE_SHARED = 27,
   // host command: id request; payload u32 operation (0 add, 1 remove), u32 port, host name. REPLY with payload u64 index once applied
   kPEER_CHANGE = 28,

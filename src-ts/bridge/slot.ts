@@ -74,7 +74,9 @@ export class Slot {
       owner.fail(error);
     });
     const submits = new RingReader(region, at + SLOT_SUBMIT_RING_AT, SLOT_SUBMIT_RING_BYTES, 'submit');
-    this.submits = new SubmitDrain(region, submits, maxProposalBytes);
+    this.submits = new SubmitDrain(region, submits, maxProposalBytes, (sequence) => {
+      this.port.outcomes([{ sequence, index: 0, term: 0, code: ErrorCode.BUSY }]);
+    });
     this.assembler = new ChunkAssembler(region);
     const applies = new RingWriter(region, at + SLOT_APPLY_RING_AT, SLOT_APPLY_RING_BYTES);
     const words = { appliedIndex: at + SLOT_APPLIED_INDEX_AT, applyTimes: at + SLOT_APPLY_TIMES_AT };

@@ -15,12 +15,17 @@ const MAX_COUNT = 16_384;
 const MAX_SHARED_BYTES = 2 * 1024 * 1024;
 const TICKETS = 2 ** TICKET_INDEX_BITS;
 
+/** The clock that host and engine have in common. */
+function monotonicUs(): number {
+  return Number(process.hrtime.bigint() / 1000n);
+}
+
 export interface ProposalTarget {
   readonly acceptsProposals: boolean;
   propose(proposals: Proposals, sequences: Float64Array): void;
 }
 
-/** Proposals that the core encoded from the host's own memory. */
+/** Commands that the core encoded from the host's own memory; a barrier, which has no bytes, is none. */
 export interface SharedCounts {
   proposals: number;
   bytes: number;
@@ -43,11 +48,21 @@ export class SubmitDrain {
   /** A proposal that comes in chunks. */
   private large: Uint8Array | null = null;
   private largeUsed = 0;
+  private readonly onLate: (sequence: number) => void;
+  /** The host's clock when this turn first needed it. */
+  private nowUs = 0;
 
-  constructor(region: Region, reader: RingReader, maxProposalBytes: number) {
+  /** `onLate`: a proposal that came after its deadline, and does not count. */
+  constructor(
+    region: Region,
+    reader: RingReader,
+    maxProposalBytes: number,
+    onLate: (sequence: number) => void,
+  ) {
     this.region = region;
     this.reader = reader;
     this.maxProposalBytes = maxProposalBytes;
+    this.onLate = onLate;
   }
 
   get isEmpty(): boolean {
@@ -61,6 +76,7 @@ export class SubmitDrain {
   /** Returns whether anything was taken. */
   drain(target: ProposalTarget): boolean {
     let worked = false;
+    this.nowUs = 0;
     while (target.acceptsProposals && this.reader.next()) {
       worked = true;
       const { reader } = this;
@@ -84,14 +100,14 @@ export class SubmitDrain {
 
   private addShared(target: ProposalTarget): void {
     const { reader, region } = this;
-    if (reader.length !== 16 || reader.hasMore || reader.continues)
+    if (reader.length !== 24 || reader.hasMore || reader.continues)
       throw reader.broken(`a proposal in the arena, told in ${reader.length} bytes`);
     const start = ARENA_AT + region.u64(reader.dataAt);
     const length = region.u64(reader.dataAt + 8);
     if (start < ARENA_AT + ARENA_TICKETS_BYTES || start + length > region.bytes.length)
       throw reader.broken(`a proposal of ${length} bytes outside of the arena`);
     if (!this.isStillWanted()) return;
-    this.shared.proposals++;
+    if (length > 0) this.shared.proposals++;
     this.shared.bytes += length;
     this.sharedBytes += length;
     this.starts[this.count] = start;
@@ -106,7 +122,12 @@ export class SubmitDrain {
     if ((flags & RecordFlag.TIMED) === 0) return true;
     const generation = Math.floor(id / TICKETS);
     const word = (ARENA_AT >>> 2) + (id % TICKETS);
-    return Atomics.compareExchange(this.region.words, word, generation, 0) === generation;
+    if (Atomics.compareExchange(this.region.words, word, generation, 0) !== generation) return false;
+    // The host looks at the time only while somebody waits there.
+    this.nowUs ||= monotonicUs();
+    if (this.nowUs <= this.region.u64(this.reader.dataAt + 16)) return true;
+    this.onLate(id);
+    return false;
   }
 
   private wanted(): number {

@@ -1,6 +1,6 @@
 /**
- * The libraft interface's RaftConfig, as the host sends it: the rules of HashiCorp's Raft, and what its members mean for a
- * server. Keys have the names of the members; durations are nanoseconds.
+ * The libraft interface's RaftConfig, as the host sends it, and what its members mean for a server. Keys have the names of
+ * the members; durations are nanoseconds. The host has checked all that it can; names are looked up here.
  */
 import * as path from 'node:path';
 import { ErrorCode } from '../core/codes.generated.ts';
@@ -15,7 +15,6 @@ import {
 } from './libraft-address.ts';
 
 const NANOSECONDS = 1_000_000;
-const LONGEST_MS = 24 * 60 * 60 * 1000;
 const ENTRIES_MAX = 2 ** 40;
 /** HashiCorp's leader sends ten heartbeats in the time after which a follower misses them. */
 const HEARTBEATS = 10;
@@ -51,35 +50,6 @@ export function isLibraftConfig(text: string): boolean {
   return text.startsWith('{"libraft":');
 }
 
-function needDuration(name: keyof LibraftConfig, nanoseconds: number, leastMs: number): void {
-  if (nanoseconds < leastMs * NANOSECONDS)
-    throw refuse(`${name} is ${nanoseconds} ns, must be at least ${leastMs * NANOSECONDS} (${leastMs} ms)`);
-  if (nanoseconds > LONGEST_MS * NANOSECONDS) throw refuse(`${name} is ${nanoseconds} ns, more than a day`);
-}
-
-/** Every rule, before a name is resolved or a file opened. */
-function check(raw: LibraftConfig): void {
-  needDuration('HeartbeatTimeout', raw.HeartbeatTimeout, 5);
-  needDuration('ElectionTimeout', raw.ElectionTimeout, 5);
-  needDuration('CommitTimeout', raw.CommitTimeout, 1);
-  needDuration('SnapshotInterval', raw.SnapshotInterval, 5);
-  needDuration('LeaderLeaseTimeout', raw.LeaderLeaseTimeout, 5);
-  if (raw.ElectionTimeout < raw.HeartbeatTimeout)
-    throw refuse(
-      `ElectionTimeout is ${raw.ElectionTimeout}, below HeartbeatTimeout, ${raw.HeartbeatTimeout}`,
-    );
-  if (raw.LeaderLeaseTimeout > raw.HeartbeatTimeout) {
-    throw refuse(
-      `LeaderLeaseTimeout is ${raw.LeaderLeaseTimeout}, above HeartbeatTimeout, ${raw.HeartbeatTimeout}`,
-    );
-  }
-  if (raw.MaxAppendEntries < 1 || raw.MaxAppendEntries > 1024)
-    throw refuse(`MaxAppendEntries is ${raw.MaxAppendEntries}, outside 1..1024`);
-  if (raw.SnapshotThreshold < 1) throw refuse('SnapshotThreshold is 0, must be at least 1');
-  if (raw.RetainSnapshots < 1) throw refuse('RetainSnapshots is 0, must be at least 1');
-  if (raw.listen_port < 1) throw refuse('listen_port is 0, must be the port that the peers know');
-}
-
 /** Ticks in which the relations between the times hold; at least a millisecond each. */
 export function ticksOf(
   raw: Pick<LibraftConfig, 'HeartbeatTimeout' | 'LeaderLeaseTimeout'>,
@@ -95,13 +65,22 @@ export function ticksOf(
   return { tickMs, heartbeatTick: 1, electionTick, quorumTick };
 }
 
+async function resolveMember(name: string, host: string, port: number): Promise<NodeAddress> {
+  try {
+    return await resolveAddress(host, port);
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    throw new ServerError(error.code, `RaftConfig: ${name}: ${error.message} (RAFT_E_RESOLVE)`);
+  }
+}
+
 async function ownAddress(raw: LibraftConfig): Promise<NodeAddress> {
   const text = raw.advertise.trim();
   if (text === '') return { ip: '127.0.0.1', port: raw.listen_port };
   const given = splitAddress(text.includes(':') ? text : `${text}:${raw.listen_port}`);
   if (given === null)
     throw refuse(`the environment variable POLYRAFT_ADVERTISE is "${text}"; write host or host:port`);
-  return await resolveAddress(given.host, given.port);
+  return await resolveMember('POLYRAFT_ADVERTISE', given.host, given.port);
 }
 
 /** All nodes, in the same order on each of them: they begin with the same log. */
@@ -111,7 +90,7 @@ async function clusterOf(raw: LibraftConfig, own: NodeAddress): Promise<PeerConf
     if (text === '') continue;
     const given = splitAddress(text);
     if (given === null) throw refuse(`peers: "${text}" is not host:port`);
-    addresses.push(await resolveAddress(given.host, given.port));
+    addresses.push(await resolveMember('peers', given.host, given.port));
   }
   const byId = new Map<number, PeerConfig>();
   for (const address of addresses)
@@ -122,7 +101,6 @@ async function clusterOf(raw: LibraftConfig, own: NodeAddress): Promise<PeerConf
 /** Throws ServerError CONFIG or RESOLVE with a text that names the member. */
 export async function parseLibraftConfig(text: string): Promise<ParsedConfig> {
   const { libraft: raw } = JSON.parse(text) as { readonly libraft: LibraftConfig };
-  check(raw);
   const own = await ownAddress(raw);
   const peers = await clusterOf(raw, own);
   const config: ServerConfig = {

@@ -34,13 +34,19 @@ class Parts {
   readonly host: HostProducer;
   readonly drain: SubmitDrain;
   readonly target = new Target();
+  readonly late: number[] = [];
 
   constructor() {
     new Uint8Array(buffer).fill(0, 0, AT + SIZE + 4096);
     this.binding = new FakeBinding(buffer);
     const region = new Region(this.binding);
     this.host = new HostProducer(this.binding, AT, SIZE);
-    this.drain = new SubmitDrain(region, new RingReader(region, AT, SIZE, 'submit'), ARENA_BYTES);
+    this.drain = new SubmitDrain(
+      region,
+      new RingReader(region, AT, SIZE, 'submit'),
+      ARENA_BYTES,
+      (sequence) => this.late.push(sequence),
+    );
   }
 
   /** The bytes in the arena, `at` from where its blocks begin. */
@@ -49,12 +55,19 @@ class Parts {
   }
 
   /** A record of one that lies `at` from where blocks begin. */
-  submit(sequence: number, at: number, length: number, flags = 0): void {
-    const told = Buffer.alloc(16);
+  submit(
+    sequence: number,
+    at: number,
+    length: number,
+    flags = 0,
+    deadlineUs = Number.MAX_SAFE_INTEGER,
+  ): void {
+    const told = Buffer.alloc(24);
     told.writeBigUInt64LE(BigInt(P.ARENA_TICKETS_BYTES + at), 0);
     told.writeBigUInt64LE(BigInt(length), 8);
+    told.writeBigUInt64LE(BigInt(deadlineUs), 16);
     const all = flags | RecordFlag.WANT_COMPLETION;
-    expect(this.host.write(RecordType.PROPOSE_SHARED, all, sequence, 16, told)).toBe(true);
+    expect(this.host.write(RecordType.PROPOSE_SHARED, all, sequence, 24, told)).toBe(true);
   }
 
   ticket(sequence: number): number {
@@ -85,7 +98,15 @@ describe('a proposal in the arena', () => {
     ]);
     expect(target.calls).toBe(1);
     expect(target.shared).toBe(true);
-    expect(drain.shared).toEqual({ proposals: 3, bytes: 3100 });
+    expect(drain.shared).toEqual({ proposals: 2, bytes: 3100 });
+  });
+
+  it('without bytes is a barrier, and no command that is counted', () => {
+    const parts = new Parts();
+    parts.submit(1, 0, 0);
+    parts.drain.drain(parts.target);
+    expect(parts.target.got).toHaveLength(1);
+    expect(parts.drain.shared).toEqual({ proposals: 0, bytes: 0 });
   });
 
   it('is asked about again after two MiB: more are taken only while the server takes any', () => {
@@ -119,10 +140,10 @@ describe('a proposal in the arena', () => {
   });
 
   it.each([
-    ['too short', 8, 0],
-    ['too long', 24, 0],
-    ['in chunks', 16, RecordFlag.MORE],
-    ['as a continuation', 16, RecordFlag.CONTINUATION],
+    ['too short', 16, 0],
+    ['too long', 32, 0],
+    ['in chunks', 24, RecordFlag.MORE],
+    ['as a continuation', 24, RecordFlag.CONTINUATION],
   ])('that is told %s ends the engine', (_what, length, flags) => {
     const { drain, host, target } = new Parts();
     host.write(RecordType.PROPOSE_SHARED, flags, 1, length, new Uint8Array(length));
@@ -161,6 +182,24 @@ describe('a proposal with a ticket', () => {
     expect(parts.target.got.map((one) => one.sequence)).toEqual([second]);
     expect(parts.drain.shared).toEqual({ proposals: 1, bytes: 10 });
     expect(parts.drain.isEmpty).toBe(true);
+    expect(parts.late, 'its host knows').toEqual([]);
+  });
+
+  it('that comes after its deadline is told as late, though nobody took it back', () => {
+    const parts = new Parts();
+    const { words } = parts.binding;
+    const [late, early, untimed] = [sequenceOf(1, 4), sequenceOf(1, 5), sequenceOf(1, 6)];
+    const nowUs = Number(process.hrtime.bigint() / 1000n);
+    Atomics.store(words, parts.ticket(late), 1);
+    Atomics.store(words, parts.ticket(early), 1);
+    parts.submit(late, 0, 10, RecordFlag.TIMED, nowUs - 1);
+    parts.submit(early, 0, 10, RecordFlag.TIMED, nowUs + 60_000_000);
+    parts.submit(untimed, 0, 10, 0, 0);
+    parts.drain.drain(parts.target);
+    expect(parts.target.got.map((one) => one.sequence)).toEqual([early, untimed]);
+    expect(parts.late).toEqual([late]);
+    expect(Atomics.load(words, parts.ticket(late)), 'no longer for the host to take back').toBe(0);
+    expect(parts.drain.shared).toEqual({ proposals: 2, bytes: 20 });
   });
 
   it('of an earlier generation leaves the ticket of the present one alone', () => {

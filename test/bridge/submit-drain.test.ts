@@ -29,7 +29,9 @@ class Target implements ProposalTarget {
 
 function parts() {
   const { binding, region } = newRegion();
-  const drain = new SubmitDrain(region, new RingReader(region, AT, SIZE, 'submit'), LARGEST);
+  const drain = new SubmitDrain(region, new RingReader(region, AT, SIZE, 'submit'), LARGEST, () => {
+    throw new Error('no proposal with a deadline');
+  });
   return { region, drain, host: new HostProducer(binding, AT, SIZE), target: new Target() };
 }
 

@@ -114,6 +114,37 @@ inline bool eventually(const std::function<bool()>& holds) {
   return holds();
 }
 
+// A variable of the environment, until the end of the scope.
+class ScopedEnvironment {
+ public:
+  ScopedEnvironment(const char* name, const char* value) : name_(name) {
+    const char* const before = std::getenv(name);
+    was_set_ = before != nullptr;
+    if (was_set_) before_ = before;
+    setenv(name, value, 1);
+  }
+  ScopedEnvironment(const ScopedEnvironment&) = delete;
+  ScopedEnvironment& operator=(const ScopedEnvironment&) = delete;
+  ~ScopedEnvironment() {
+    if (was_set_) {
+      setenv(name_, before_.c_str(), 1);
+    } else {
+      unsetenv(name_);
+    }
+  }
+
+ private:
+  const char* const name_;
+  bool was_set_ = false;
+  std::string before_;
+};
+
+// False: there is no engine (and no pid that would mean other processes).
+inline bool signal_engine(int number) {
+  const pid_t engine = raft_child_pid();
+  return engine > 0 && kill(engine, number) == 0;
+}
+
 class Libraft : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -1,6 +1,4 @@
 // Everything that a program may do wrong: an error each time, and the node lives on.
-#include <getopt.h>
-
 #include <future>
 #include <set>
 #include <vector>
@@ -221,7 +219,7 @@ TEST_F(LibraftMisuse, AfterShutdown) {
 TEST_F(LibraftMisuse, EnqueueTimesOutWhileTheEngineIsStopped) {
   start();
   reply_of(propose("first"));
-  ASSERT_EQ(kill(raft_child_pid(), SIGSTOP), 0);
+  ASSERT_TRUE(signal_engine(SIGSTOP));
   const raft_future timed = propose("too late", 50'000'000);
   const raft_future barrier = raft_barrier(50'000'000);
   EXPECT_EQ(raft_future_wait(timed), RAFT_E_ENQUEUE_TIMEOUT);
@@ -232,80 +230,30 @@ TEST_F(LibraftMisuse, EnqueueTimesOutWhileTheEngineIsStopped) {
   // A number whose place is used again is still no ticket for what was taken back.
   raft_future_dispose(timed);
   const raft_future successor = propose("successor", 60'000'000'000);
-  ASSERT_EQ(kill(raft_child_pid(), SIGCONT), 0);
+  ASSERT_TRUE(signal_engine(SIGCONT));
   EXPECT_EQ(reply_of(patient), 2u);
   EXPECT_EQ(reply_of(successor), 3u);
   EXPECT_EQ(machine().count, 3u);
 }
 
-TEST_F(LibraftMisuse, ConfigurationsThatBreakARule) {
-  const RaftConfig good = config;
-  const auto refused = [&](const std::function<void(RaftConfig&)>& change, const char* named) {
-    RaftConfig bad = good;
-    change(bad);
-    EXPECT_EQ(raft_init(&fsm, &bad), -1) << named;
-    EXPECT_NE(std::strstr(raft_init_error(), named), nullptr) << named << ": " << raft_init_error();
-    EXPECT_EQ(raft_state(), RAFT_INVALID_STATE);
-  };
-  // What the engine checks is tested rule by rule beside it (test/facade/libraft-config.test.ts); each of
-  // these starts one.
-  refused([](RaftConfig& c) { c.ElectionTimeout = c.HeartbeatTimeout - 1; }, "ElectionTimeout");
-  refused([](RaftConfig& c) { c.listen_port = 0; }, "listen_port");
-  refused([](RaftConfig& c) { std::strcpy(c.peers, "no-such-host.invalid:9"); }, "no-such-host.invalid");
-  refused([](RaftConfig& c) { c.shm_size = 1; }, "shm_size");
-  refused([](RaftConfig& c) { c.api_workers = 0; }, "api_workers");
-  refused([](RaftConfig& c) { std::strcpy(c.backend_type, "paper"); }, "backend_type");
-  refused([](RaftConfig& c) { std::memset(c.shm_path, 'x', sizeof c.shm_path); }, "shm_path");
-  refused([](RaftConfig& c) { std::memset(c.backend_type, 'x', sizeof c.backend_type); }, "backend_type");
-  refused([](RaftConfig& c) { std::memset(c.base_dir, 'x', sizeof c.base_dir); }, "base_dir");
-  refused([](RaftConfig& c) { std::memset(c.peers, 'x', sizeof c.peers); }, "peers");
-  refused([](RaftConfig& c) { std::memset(c.LogOutput, 'x', sizeof c.LogOutput); }, "LogOutput");
-  refused([](RaftConfig& c) { std::strcpy(c.base_dir, "/proc/none"); }, "/proc/none");
-  EXPECT_EQ(raft_init(nullptr, &good), -1);
-  RaftFSM empty{};
-  EXPECT_EQ(raft_init(&empty, &good), -1);
+TEST_F(LibraftMisuse, WhatComesTooLateIsNotTakenThoughNobodyWaits) {
   start();
-  EXPECT_EQ(raft_init(&fsm, &good), -1);
-  EXPECT_NE(std::strstr(raft_init_error(), "already"), nullptr);
-  EXPECT_EQ(reply_of(propose("the first lives on")), 1u);
-}
-
-TEST_F(LibraftMisuse, OptionsOfTheCommandLine) {
-  std::set<std::string> names;
-  RaftConfig into{};
-  raft_default_config(&into);
-  raft_default_config(nullptr);
-  for (const option* each = raft_getopt_long_opts(); each->name[0] != '\0'; each++) {
-    names.insert(each->name);
-    EXPECT_GT(each->val, 255);
-    EXPECT_TRUE(is_raft_option(each->val));
-    if (each->has_arg == required_argument) {
-      EXPECT_EQ(raft_apply_option(&into, each->val, nullptr), 1);
-      EXPECT_EQ(raft_apply_option(&into, each->val, std::string(300, 'x').c_str()), 1);
-    }
-    const std::string name = each->name;
-    const char* const value = name == "shm-size" ? "2m" : name == "port" ? "9002" : "text";
-    EXPECT_EQ(raft_apply_option(&into, each->val, value), 0) << name;
-    EXPECT_EQ(raft_apply_option(nullptr, each->val, value), 1);
-    if (name == "port") {
-      for (const char* bad : {"0", "65536", "-1", "9k", ""})
-        EXPECT_EQ(raft_apply_option(&into, each->val, bad), 1);
-    }
-    if (name == "shm-size") {
-      for (const char* bad : {"k", "1t", "1kk", "99999999999999999999", "18446744073709551615g"})
-        EXPECT_EQ(raft_apply_option(&into, each->val, bad), 1) << bad;
-    }
-  }
-  EXPECT_EQ(names, (std::set<std::string>{"shm-path", "shm-size", "backend-type", "dir", "port", "single",
-                                          "peers", "verbose"}));
-  EXPECT_EQ(into.shm_size, uint64_t{2} << 20);
-  EXPECT_EQ(into.listen_port, 9002);
-  EXPECT_STREQ(into.base_dir, "text");
-  EXPECT_STREQ(into.peers, "text");
-  EXPECT_TRUE(into.EnableSingleNode);
-  EXPECT_TRUE(into.verbose);
-  EXPECT_FALSE(is_raft_option('n'));
-  EXPECT_EQ(raft_apply_option(&into, 'n', "1"), 1);
+  reply_of(propose("first"));
+  ASSERT_TRUE(signal_engine(SIGSTOP));
+  constexpr uint64_t kLimitNs = 20'000'000;
+  const raft_future kept = propose("too late", kLimitNs);
+  const raft_future barrier = raft_barrier(kLimitNs);
+  raft_future_dispose(propose("too late, and forgotten", kLimitNs));
+  const raft_future early = propose("in time", 60'000'000'000);
+  std::this_thread::sleep_for(std::chrono::nanoseconds(2 * kLimitNs));
+  ASSERT_TRUE(signal_engine(SIGCONT));
+  EXPECT_EQ(reply_of(early), 2u);
+  // Nobody has looked at these before.
+  EXPECT_TRUE(raft_future_poll(kept));
+  EXPECT_EQ(finish(kept), RAFT_E_ENQUEUE_TIMEOUT);
+  EXPECT_TRUE(raft_future_poll(barrier));
+  EXPECT_EQ(finish(barrier), RAFT_E_ENQUEUE_TIMEOUT);
+  EXPECT_EQ(reply_of(propose("last")), 3u);
 }
 
 TEST_F(LibraftMisuse, TextsOfErrors) {

@@ -1,4 +1,6 @@
 // One node: commands, futures, snapshots, restarts, the engine's death.
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -34,6 +36,8 @@ TEST_F(Libraft, CommandsTravelWithoutACopy) {
   futures.push_back(propose(std::string(5 << 20, 'y')));
   bytes += 5 << 20;
   for (size_t each = 0; each < futures.size(); each++) EXPECT_EQ(reply_of(futures[each]), each + 1);
+  // No command.
+  EXPECT_EQ(finish(raft_barrier(0)), RAFT_SUCCESS);
   const json facts = json::parse(stats());
   EXPECT_EQ(facts.at("commands_shared"), std::to_string(futures.size()));
   EXPECT_EQ(facts.at("command_bytes_shared"), std::to_string(bytes));
@@ -169,6 +173,82 @@ TEST_F(Libraft, TheEngineComesBackWhenItIsKilled) {
   EXPECT_LE(count, 30u);
   EXPECT_EQ(reply_of(propose("after")), count + 1);
   EXPECT_EQ(json::parse(stats()).at("engine_restarts"), "1");
+}
+
+TEST_F(Libraft, NoCallButApplyAndBarrierWaitsForTheNextEngine) {
+  keep_on_disk();
+  // The next engine starts only while this is there.
+  const std::string gate = directory + "/gate";
+  const std::string node = directory + "/node";
+  const char* const real = std::getenv("POLYRAFT_NODE");
+  std::ofstream(gate) << "open\n";
+  std::ofstream(node) << "#!/bin/sh\nwhile [ ! -e '" << gate << "' ]; do sleep 0.05; done\nexec '"
+                      << (real != nullptr ? real : "node") << "' \"$@\"\n";
+  std::filesystem::permissions(node, std::filesystem::perms::owner_all);
+  const ScopedEnvironment wrapper("POLYRAFT_NODE", node.c_str());
+  start();
+  reply_of(propose("before"));
+  std::filesystem::remove(gate);
+  ASSERT_TRUE(signal_engine(SIGKILL));
+  ASSERT_TRUE(eventually([] { return !raft_is_leader(); }));
+  const raft_future statistics = raft_stats();
+  const raft_future snapshot = raft_snapshot();
+  const raft_future removal = raft_remove_peer("127.0.0.2", 9);
+  const raft_future addition = raft_add_peer("localhost", config.listen_port);
+  const raft_future verification = raft_verify_leader();
+  const std::vector<raft_future> all = {statistics, snapshot, removal, addition, verification};
+  for (const raft_future each : all) EXPECT_FALSE(raft_future_poll(each));
+  EXPECT_EQ(finish(raft_apply(alloc_raft_buffer(1), 1, 20'000'000)), RAFT_E_ENQUEUE_TIMEOUT);
+  EXPECT_EQ(finish(raft_barrier(20'000'000)), RAFT_E_ENQUEUE_TIMEOUT);
+  std::ofstream(gate) << "open\n";
+  // The engine that comes back may not lead at once.
+  EXPECT_EQ(raft_future_wait(statistics), RAFT_SUCCESS);
+  // Its log is gone through first.
+  const RaftError taken = raft_future_wait(snapshot);
+  EXPECT_TRUE(taken == RAFT_SUCCESS || taken == RAFT_E_OTHER) << raft_err_msg(taken);
+  for (const raft_future each : {removal, addition, verification}) {
+    const RaftError error = raft_future_wait(each);
+    EXPECT_TRUE(error == RAFT_E_NOT_LEADER || error == RAFT_E_UNKNOWN_PEER || error == RAFT_E_KNOWN_PEER ||
+                error == RAFT_SUCCESS)
+        << raft_err_msg(error);
+  }
+  for (const raft_future each : all) raft_future_dispose(each);
+  ASSERT_TRUE(eventually(raft_is_leader));
+  EXPECT_EQ(reply_of(propose("after")), 2u);
+}
+
+TEST_F(Libraft, WhatWaitsForTheNextEngineEndsWithTheNode) {
+  keep_on_disk();
+  start();
+  // Nobody reads the ring of commands, which is full at some time: no call waits for that.
+  ASSERT_TRUE(signal_engine(SIGSTOP));
+  std::vector<raft_future> all;
+  for (int each = 0; each < 20'000; each++) all.push_back(raft_stats());
+  EXPECT_FALSE(raft_future_poll(all.back()));
+  const raft_future end = raft_shutdown();
+  for (const raft_future each : all) {
+    EXPECT_EQ(raft_future_wait(each), RAFT_E_IN_SHUTDOWN);
+    raft_future_dispose(each);
+  }
+  // A death on the way out brings no other engine.
+  ASSERT_TRUE(signal_engine(SIGKILL));
+  EXPECT_EQ(finish(end), RAFT_SUCCESS);
+  EXPECT_EQ(raft_child_pid(), -1);
+}
+
+TEST_F(Libraft, TheNameOfTheBackendIsLoggedOnce) {
+  keep_on_disk();
+  const std::string log = directory + "/log";
+  std::snprintf(config.LogOutput, sizeof config.LogOutput, "%s", log.c_str());
+  std::strcpy(config.backend_type, "mdb");
+  start();
+  reply_of(propose("logged"));
+  raft_cleanup();
+  std::ifstream file(log);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const size_t found = text.find("backend_type \"mdb\" means polyraft's write-ahead log in");
+  EXPECT_NE(found, std::string::npos) << text;
+  EXPECT_EQ(text.find("backend_type", found + 1), std::string::npos) << text;
 }
 
 TEST_F(Libraft, WhatIsKeptInMemoryOutlivesTheEngineToo) {
