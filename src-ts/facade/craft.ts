@@ -281,10 +281,10 @@ class Facade {
     if (index < trail.snapshot().metadata.index)
       refuse(Code.invalid, `the snapshot at ${index} is older than the last one`);
     if (index > node.committed) refuse(Code.invalid, `the snapshot at ${index} is beyond the commit index`);
-    if (index > trail.lastIndex())
-      refuse(Code.invalid, `the snapshot at ${index} is beyond what is stored here`);
     if (node.logTerm(index) !== term)
       refuse(Code.invalid, `the entry at ${index} has term ${node.logTerm(index)}, not ${term}`);
+    if (trail.termOrZero(index) !== term)
+      refuse(Code.invalid, `the snapshot at ${index} is beyond what is stored here`);
     const [members] = this.lists().changes;
     trail.setSnapshot({ index, term, confState: confStateOf(members!) });
     trail.compact(index - trailing);

@@ -346,10 +346,24 @@ export class Machine {
 
   private settleWrites(done: readonly PendingWrite[]): void {
     for (const { entries, lastKept, snapshot, responses } of done) {
-      if (snapshot === null) this.trail.append(entries, lastKept);
+      if (snapshot === null) this.stored(entries, lastKept, responses);
       else this.trail.restore(snapshot.metadata);
       this.deliver(responses);
     }
+  }
+
+  /**
+   * The core does not take an answer of an earlier term, since what it tells of may have been replaced. Here that is
+   * known; untold, entries that the program has stored, and may drop for a snapshot, would go on counting as unstored.
+   */
+  private stored(entries: readonly EntryBatch[], lastKept: number, responses: readonly Message[]): void {
+    const { node, trail } = this;
+    trail.append(entries, lastKept);
+    const stale = responses.find(
+      ({ type, term }) => type === MessageType.StorageAppendResp && term !== node.term,
+    );
+    if (stale !== undefined)
+      node.step({ ...stale, term: node.term, index: lastKept, logTerm: trail.termOrZero(lastKept) });
   }
 
   /** Flags of what is not as `before` says, which is brought up to date. */

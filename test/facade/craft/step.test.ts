@@ -271,6 +271,30 @@ describe('snapshots', () => {
     expect(cluster.server(3).applied).toEqual(['a']);
   });
 
+  it('may be of what was stored while the term changed', () => {
+    const cluster = new StepCluster([1, 2, 3]);
+    cluster.elect(1);
+    cluster.slow.add(3);
+    for (const text of ['a', 'b', 'c']) cluster.command(1, text);
+    cluster.slow.add(2);
+    cluster.command(1, 'd');
+    expect(cluster.server(3).applied).toEqual(['a', 'b', 'c']);
+    cluster.cut(1);
+    cluster.slow.delete(2);
+    expect(cluster.take(2, cluster.of(2).completeWrite()!)).toBe(0);
+    cluster.run(4000, (id) => id === 2);
+    expect(cluster.leader.id).toBe(2);
+    const slow = cluster.of(3);
+    while (slow.disk.log.last < 5) expect(cluster.take(3, slow.completeWrite()!)).toBe(0);
+    expect(slow.writes.length).toBeGreaterThan(0);
+    expect(cluster.snapshot(3)).toBe(0);
+    while (slow.writes.length > 0) expect(cluster.take(3, slow.completeWrite()!)).toBe(0);
+    cluster.slow.delete(3);
+    cluster.command(2, 'e');
+    cluster.run(300, (id) => id === 2);
+    expect(cluster.server(3).applied).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
   it('are refused where they cannot be, and nothing changes', () => {
     const cluster = new StepCluster([1]);
     cluster.run(10);

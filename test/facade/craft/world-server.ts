@@ -269,7 +269,11 @@ export class WorldServer {
     const { world } = this;
     const last = program.log.snapshot?.index ?? 0;
     if (this.taking !== null || this.applied < last + world.weather.snapshotEntries) return;
-    if (this.disk.log.last < this.applied || program.writes.some(({ snapshot }) => snapshot !== null)) return;
+    if (
+      this.disk.log.termOf(this.applied) !== program.log.termOf(this.applied) ||
+      program.writes.some(({ snapshot }) => snapshot !== null)
+    )
+      return;
     const index = this.applied;
     const members = program.log.membersAt(index)!;
     const taken: StoredSnapshot = {
