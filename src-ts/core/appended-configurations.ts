@@ -91,11 +91,10 @@ export class AppendedConfigurations {
   }
 
   /**
-   * True while a change that removes this voter is not committed: until then its vote or its log may be what the others
-   * need, so it may campaign (thesis, section 4.2.2).
+   * True while changes that are not known to be committed leave it open whether this server votes: its vote or its log
+   * may be what the others need, so it may campaign (thesis, section 4.2.2).
    */
   wasVoter(id: NodeId, committed: number): boolean {
-    const pending = this.changes.find((change) => change.index > committed);
-    return pending !== undefined && isVoter(pending.before.configuration, id);
+    return this.changes.some(({ index, before }) => index > committed && isVoter(before.configuration, id));
   }
 }

@@ -245,7 +245,8 @@ class Facade {
         return;
       }
       case MessageCode.requestVote:
-        machine.receive(voteRequest(this.id, from, term, a, b, c !== 0, d !== 0));
+        if (d === 0 && term < node.term) machine.refuseVote(from);
+        else machine.receive(voteRequest(this.id, from, term, a, b, c !== 0, d !== 0));
         return;
       case MessageCode.requestVoteResult:
         if (node.progressOf(from) !== undefined)

@@ -5,6 +5,7 @@ import { createRaftNode } from '../../core/raft-node.ts';
 import { SILENT } from '../../core/silent-logger.ts';
 import {
   ConfChangeTransition,
+  makeMessage,
   MessageType,
   StateType,
   type ConfChangeV2,
@@ -171,6 +172,15 @@ export class Machine {
   receive(message: Message, changes: readonly Members[] = NO_CHANGES): void {
     this.incoming = changes;
     this.node.step(message);
+  }
+
+  /**
+   * A candidate of an earlier term learns this one, as from the original; the core would be silent. Else one that others
+   * overtake all the time, servers that were removed among them, may never come first.
+   */
+  refuseVote(candidate: number): void {
+    const { term } = this.node;
+    this.messages.push(makeMessage({ type: MessageType.VoteResp, to: candidate, term, reject: true }));
   }
 
   propose(count: number, types: Uint8Array | null, changes: readonly Members[]): void {
