@@ -115,6 +115,25 @@ foreach(room_dir ${polyraft_test_rooms})
     TIMEOUT 300 LABELS ${room})
 endforeach()
 
+# Five servers through raft_step's C header, by seed: a thousand of them, or with POLYRAFT_TEST_FULL=1 ten thousand.
+if(TARGET polyraft-craft)
+  file(GLOB polyraft_craft_cluster CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/test/native/craft/cluster/*.c")
+  add_executable(craft_cluster ${polyraft_craft_cluster})
+  target_link_libraries(craft_cluster PRIVATE polyraft-craft)
+  target_compile_options(craft_cluster PRIVATE -Wall -Wextra -pedantic -Werror -Wshadow)
+  set_target_properties(craft_cluster PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test/craft")
+  set(polyraft_craft_seeds "")
+  if(POLYRAFT_SANITIZE)
+    set(polyraft_craft_seeds --seeds 1-60)
+  endif()
+  add_test(NAME craft_cluster.IsSafe COMMAND craft_cluster ${polyraft_craft_seeds})
+  add_test(NAME craft_cluster.DoesTheSameForASeed COMMAND craft_cluster --seeds 1-40 --twice)
+  add_test(NAME craft_cluster.FindsWhatAProgramDoesWrong COMMAND craft_cluster --seeds 1-1000 --mutation all)
+  set_tests_properties(craft_cluster.IsSafe craft_cluster.DoesTheSameForASeed craft_cluster.FindsWhatAProgramDoesWrong
+    PROPERTIES TIMEOUT 3600 LABELS craft
+    ENVIRONMENT "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/test/native/craft/leaks.txt:print_suppressions=0")
+endif()
+
 if(TARGET polyraft AND TARGET polyraft-engine AND NOT POLYRAFT_SANITIZE)
   add_test(NAME packaging.InstalledTree
     COMMAND bash "${CMAKE_SOURCE_DIR}/test/packaging/install.sh" "${CMAKE_BINARY_DIR}")

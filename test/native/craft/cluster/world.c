@@ -6,7 +6,7 @@
 
 #include "arena.h"
 
-enum { FAULTS_MS = 30 * ELECTION_MS, PROGRESS_TIMEOUTS = 40 };
+enum { FAULTS_MS = 30 * ELECTION_MS, PROGRESS_TIMEOUTS = 100 };
 
 void world_fail(struct world* world, const char* format, ...) {
   va_list arguments;
