@@ -36,28 +36,73 @@ function work(job: Job): Report {
   return { results, failures };
 }
 
+class UsageError extends Error {}
+
+const USAGE = `npm run sim -- [options]
+  --seeds A-B      seeds to run (1-200)
+  --steps N        steps of each, before faults stop (5000)
+  --dialect NAME   membership changes take effect when applied (apply), when appended (append), or by the seed (both)
+  --workers N      threads (one a processor)
+  --trace          every step of seed A, and no other seed
+`;
+
 function parseRange(text: string): [number, number] {
   const match = /^(\d+)-(\d+)$/.exec(text) ?? /^(\d+)$/.exec(text);
-  if (match === null) throw new Error(`--seeds ${text}: expected A-B`);
+  if (match === null) throw new UsageError(`--seeds ${text}: expected A-B`);
   const first = Number(match[1]);
   const last = Number(match[2] ?? match[1]);
-  if (last < first) throw new Error(`--seeds ${text}: the last is before the first`);
+  if (last < first) throw new UsageError(`--seeds ${text}: the last is before the first`);
   return [first, last];
 }
 
+function parseCount(name: string, text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new UsageError(`--${name} ${text}: expected a number above 0`);
+  return count;
+}
+
+function parseDialect(text: string): Dialect {
+  if (text === 'apply' || text === 'append' || text === 'both') return text;
+  throw new UsageError(`--dialect ${text}: expected apply, append or both`);
+}
+
+interface Arguments {
+  readonly seeds: string;
+  readonly steps: string;
+  readonly dialect: string;
+  readonly workers: string;
+  readonly trace: boolean;
+  readonly help: boolean;
+}
+
+function readArguments(): Arguments {
+  try {
+    return parseArgs({
+      options: {
+        seeds: { type: 'string', default: '1-200' },
+        steps: { type: 'string', default: '5000' },
+        dialect: { type: 'string', default: 'both' },
+        workers: { type: 'string', default: String(availableParallelism()) },
+        trace: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: 'string', default: '1-200' },
-      steps: { type: 'string', default: '5000' },
-      dialect: { type: 'string', default: 'both' },
-      workers: { type: 'string', default: String(availableParallelism()) },
-      trace: { type: 'boolean', default: false },
-    },
-  });
+  const values = readArguments();
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const [first, last] = parseRange(values.seeds);
-  const steps = Number(values.steps);
-  const dialect = values.dialect as Dialect;
+  const steps = parseCount('steps', values.steps);
+  const workerCount = parseCount('workers', values.workers);
+  const dialect = parseDialect(values.dialect);
   if (values.trace) {
     runSeed(first, steps, dialect, (line) => process.stdout.write(`${line}\n`));
     return 0;
@@ -108,7 +153,7 @@ async function main(): Promise<number> {
       next();
     });
   const workers = Array.from(
-    { length: Number(values.workers) },
+    { length: workerCount },
     () => new Worker(new URL(import.meta.url), { workerData: 'sim' }),
   );
   await Promise.all(workers.map(drain));
@@ -121,7 +166,13 @@ async function main(): Promise<number> {
 }
 
 if (isMainThread) {
-  process.exitCode = await main();
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`sim: ${error.message}\n\n${USAGE}`);
+    process.exitCode = 2;
+  }
 } else if (workerData === 'sim') {
   parentPort!.on('message', (job: Job) => {
     parentPort!.postMessage(work(job));
