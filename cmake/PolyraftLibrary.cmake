@@ -9,12 +9,16 @@ list(FILTER polyraft_runtime_sources EXCLUDE REGEX "/embedded[^/]*\\.cc$")
 set(polyraft_sources ${polyraft_api_sources} ${polyraft_bridge_sources} ${polyraft_runtime_sources})
 
 if(polyraft_sources)
-  # Compiled once, for the shared library and for tests of what it hides.
+  # Compiled once, for the shared library and for tests of what it hides; JSON apart, as tests' programs read it, too.
+  set(polyraft_json_source "${CMAKE_SOURCE_DIR}/src-native/api/json_object.cc")
+  list(REMOVE_ITEM polyraft_sources "${polyraft_json_source}")
+  add_library(polyraft-json OBJECT "${polyraft_json_source}")
+  target_link_libraries(polyraft-json PUBLIC polyraft-compile PRIVATE nlohmann_json::nlohmann_json)
   add_library(polyraft-objects OBJECT ${polyraft_sources})
-  target_link_libraries(polyraft-objects PUBLIC polyraft-compile PRIVATE nlohmann_json::nlohmann_json)
+  target_link_libraries(polyraft-objects PUBLIC polyraft-compile)
 
   add_library(polyraft SHARED)
-  target_link_libraries(polyraft PRIVATE polyraft-objects)
+  target_link_libraries(polyraft PRIVATE polyraft-objects polyraft-json)
   target_include_directories(polyraft INTERFACE
     "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   set_target_properties(polyraft PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})

@@ -3,10 +3,10 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "api/errors.h"
+#include "api/json_object.h"
 #include "api/libraft_config.h"
 #include "api/libraft_node.h"
 #include "api/log.h"
@@ -86,11 +86,13 @@ bool may_wait() {
   return !on_callback_thread();
 }
 
-nlohmann::json contact_of(RaftError* error) {
+// What the engine knows; empty where it does not answer.
+JsonObject contact_of(RaftError* error) {
   const std::shared_ptr<Node> node = current();
   std::string text;
   *error = node == nullptr ? RAFT_E_IN_SHUTDOWN : node->contact(&text);
-  return *error == RAFT_SUCCESS ? nlohmann::json::parse(text) : nlohmann::json();
+  if (*error != RAFT_SUCCESS) return {};
+  return JsonObject::parse(text).value_or(JsonObject());
 }
 
 void log_misuse(const char* text) {
@@ -208,9 +210,7 @@ time_t raft_last_contact(void) {
   return guarded(
       []() -> time_t {
         RaftError error = RAFT_SUCCESS;
-        const nlohmann::json facts = contact_of(&error);
-        if (error != RAFT_SUCCESS) return 0;
-        const auto age_ms = facts.at("last_contact_ms").get<double>();
+        const double age_ms = contact_of(&error).number("last_contact_ms").value_or(-1);
         return age_ms < 0 ? 0 : time(nullptr) - static_cast<time_t>(age_ms / 1000);
       },
       [](int) -> time_t { return 0; });
@@ -220,8 +220,7 @@ RaftIndex raft_last_index(void) {
   return guarded(
       []() -> RaftIndex {
         RaftError error = RAFT_SUCCESS;
-        const nlohmann::json facts = contact_of(&error);
-        return error != RAFT_SUCCESS ? 0 : facts.at("last_index").get<RaftIndex>();
+        return contact_of(&error).whole("last_index").value_or(0);
       },
       [](int) -> RaftIndex { return 0; });
 }
@@ -232,9 +231,8 @@ RaftError raft_leader(char** leader) {
   return guarded(
       [&] {
         RaftError error = RAFT_SUCCESS;
-        const nlohmann::json facts = contact_of(&error);
+        const std::string address = contact_of(&error).text("leader").value_or("");
         if (error != RAFT_SUCCESS) return error;
-        const auto address = facts.at("leader").get<std::string>();
         if (address.empty()) return RAFT_E_UNKNOWN_PEER;
         char* const buffer = alloc_raft_buffer(address.size() + 1);
         if (buffer == nullptr) return RAFT_E_OTHER;
@@ -370,15 +368,14 @@ void raft_fsm_take_snapshot(raft_snapshot_req req, raft_fsm_snapshot_handle hand
 
 void raft_print_stats(const char* stats) {
   guarded([&] {
-    const auto members = nlohmann::ordered_json::parse(stats != nullptr ? stats : "", nullptr, false);
-    if (!members.is_object()) {
+    const std::optional<JsonObject> facts = JsonObject::parse(stats != nullptr ? stats : "");
+    if (!facts) {
       log_misuse("raft_print_stats: not the text of raft_future_get_stats");
       return 0;
     }
     std::fprintf(stderr, "Raft stats:\n");
-    for (const auto& [key, value] : members.items()) {
-      std::fprintf(stderr, "  %-22s %s\n", key.c_str(),
-                   value.is_string() ? value.get_ref<const std::string&>().c_str() : value.dump().c_str());
+    for (const JsonObject::Member& member : facts->members()) {
+      std::fprintf(stderr, "  %-22s %s\n", member.key.c_str(), member.value.c_str());
     }
     return 0;
   });

@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
+#include "api/json_object.h"
 #include "api/libraft_arena.h"
 
 namespace polyraft::libraft {
@@ -103,24 +103,24 @@ bool check_config(const RaftConfig& config, std::string* error) {
 
 std::string config_text(const RaftConfig& config, const std::string& directory) {
   const char* const advertise = std::getenv("POLYRAFT_ADVERTISE");
-  const nlohmann::ordered_json members = {
-      {"directory", directory},
-      {"advertise", advertise != nullptr ? advertise : ""},
-      {"listen_port", config.listen_port},
-      {"peers", config.peers},
-      {"max_command_bytes", kCommandBytesMax},
-      {"HeartbeatTimeout", config.HeartbeatTimeout},
-      {"ElectionTimeout", config.ElectionTimeout},
-      {"CommitTimeout", config.CommitTimeout},
-      {"MaxAppendEntries", config.MaxAppendEntries},
-      {"TrailingLogs", config.TrailingLogs},
-      {"SnapshotInterval", config.SnapshotInterval},
-      {"SnapshotThreshold", config.SnapshotThreshold},
-      {"EnableSingleNode", config.EnableSingleNode},
-      {"LeaderLeaseTimeout", config.LeaderLeaseTimeout},
-      {"RetainSnapshots", config.RetainSnapshots},
-  };
-  const nlohmann::ordered_json whole = {{"libraft", members}};
+  JsonObject members;
+  members.set_text("directory", directory);
+  members.set_text("advertise", advertise != nullptr ? advertise : "");
+  members.set_whole("listen_port", config.listen_port);
+  members.set_text("peers", config.peers);
+  members.set_whole("max_command_bytes", kCommandBytesMax);
+  members.set_whole("HeartbeatTimeout", config.HeartbeatTimeout);
+  members.set_whole("ElectionTimeout", config.ElectionTimeout);
+  members.set_whole("CommitTimeout", config.CommitTimeout);
+  members.set_whole("MaxAppendEntries", config.MaxAppendEntries);
+  members.set_whole("TrailingLogs", config.TrailingLogs);
+  members.set_whole("SnapshotInterval", config.SnapshotInterval);
+  members.set_whole("SnapshotThreshold", config.SnapshotThreshold);
+  members.set_truth("EnableSingleNode", config.EnableSingleNode);
+  members.set_whole("LeaderLeaseTimeout", config.LeaderLeaseTimeout);
+  members.set_whole("RetainSnapshots", config.RetainSnapshots);
+  JsonObject whole;
+  whole.set_object("libraft", members);
   return whole.dump();
 }
 

@@ -1,10 +1,10 @@
 #include "api/libraft_node.h"
 
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/callback_guard.h"
+#include "api/json_object.h"
 #include "api/libraft_config.h"
 #include "api/libraft_directory.h"
 #include "api/log.h"
@@ -166,10 +166,10 @@ FutureId Node::request(uint16_t type, const Payload& payload, FutureKind kind) {
     }
     std::string text;
     if (error == RAFT_SUCCESS && kind == FutureKind::kStats) {
-      nlohmann::ordered_json members = nlohmann::ordered_json::parse(data, nullptr, false);
-      if (is_over_ && members.is_object()) members["state"] = "Shutdown";
-      members["engine_restarts"] = std::to_string(engine_deaths_.load());
-      text = members.dump();
+      JsonObject stats = JsonObject::parse(data).value_or(JsonObject());
+      if (is_over_) stats.set_text("state", "Shutdown");
+      stats.set_text("engine_restarts", std::to_string(engine_deaths_.load()));
+      text = stats.dump();
     }
     futures_.end(id, error, nullptr, kind == FutureKind::kStats ? &text : nullptr);
   });

@@ -1,14 +1,14 @@
 // One node: commands, futures, snapshots, restarts, the engine's death.
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "api/json_object.h"
 #include "fixture.h"
 
 namespace libraft_test {
 
-using nlohmann::json;
+using polyraft::JsonObject;
 
 TEST_F(Libraft, AppliesAndRepliesInOrder) {
   start();
@@ -38,10 +38,10 @@ TEST_F(Libraft, CommandsTravelWithoutACopy) {
   for (size_t each = 0; each < futures.size(); each++) EXPECT_EQ(reply_of(futures[each]), each + 1);
   // No command.
   EXPECT_EQ(finish(raft_barrier(0)), RAFT_SUCCESS);
-  const json facts = json::parse(stats());
-  EXPECT_EQ(facts.at("commands_shared"), std::to_string(futures.size()));
-  EXPECT_EQ(facts.at("command_bytes_shared"), std::to_string(bytes));
-  EXPECT_EQ(facts.at("commands_copied"), "0");
+  const JsonObject facts = JsonObject::parse(stats()).value();
+  EXPECT_EQ(facts.text("commands_shared"), std::to_string(futures.size()));
+  EXPECT_EQ(facts.text("command_bytes_shared"), std::to_string(bytes));
+  EXPECT_EQ(facts.text("commands_copied"), "0");
 }
 
 TEST_F(Libraft, ManyThreadsEachGetTheirOwnReply) {
@@ -80,14 +80,14 @@ TEST_F(Libraft, ApplySyncBarrierVerifyAndStats) {
   }
   EXPECT_EQ(finish(raft_verify_leader()), RAFT_SUCCESS);
   const std::string text = stats();
-  const json facts = json::parse(text);
+  const JsonObject facts = JsonObject::parse(text).value();
   for (const char* key :
        {"state", "term", "last_log_index", "last_log_term", "commit_index", "applied_index", "fsm_pending",
         "last_snapshot_index", "last_snapshot_term", "num_peers", "last_contact"}) {
-    EXPECT_TRUE(facts.at(key).is_string()) << key;
+    EXPECT_TRUE(facts.text(key)) << key;
   }
-  EXPECT_EQ(facts.at("state"), "Leader");
-  EXPECT_EQ(facts.at("num_peers"), "0");
+  EXPECT_EQ(facts.text("state"), "Leader");
+  EXPECT_EQ(facts.text("num_peers"), "0");
   raft_print_stats(text.c_str());
 }
 
@@ -172,7 +172,7 @@ TEST_F(Libraft, TheEngineComesBackWhenItIsKilled) {
   EXPECT_GE(count, 10 + committed);
   EXPECT_LE(count, 30u);
   EXPECT_EQ(reply_of(propose("after")), count + 1);
-  EXPECT_EQ(json::parse(stats()).at("engine_restarts"), "1");
+  EXPECT_EQ(JsonObject::parse(stats()).value().text("engine_restarts"), "1");
 }
 
 TEST_F(Libraft, NoCallButApplyAndBarrierWaitsForTheNextEngine) {

@@ -8,10 +8,10 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "../../fake/engine_end.h"
+#include "api/json_object.h"
 #include "polyraft_codes.h"
 
 namespace polyraft::fake {
@@ -37,7 +37,7 @@ std::string index_reply(uint64_t index) {
 
 class FakeServer {
  public:
-  FakeServer(const Region& region, uint32_t slot, uint64_t applied, const nlohmann::json& config)
+  FakeServer(const Region& region, uint32_t slot, uint64_t applied, const JsonObject& config)
       : commands_(region.command_ring(slot)),
         submits_(region.submit_ring(slot)),
         events_(region.event_ring(slot)),
@@ -45,12 +45,12 @@ class FakeServer {
         applied_word_(region.applied_index(slot)),
         apply_ring_(region.apply_ring(slot)),
         event_ring_(region.event_ring(slot)) {
-    const std::string path = config.value("waldir", "");
+    const std::string path = config.text("waldir").value_or("");
     if (!path.empty()) {
       log_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
       load();
     }
-    const uint64_t restored = config.value("fake_restore_bytes", uint64_t{0});
+    const uint64_t restored = config.whole("fake_restore_bytes").value_or(0);
     if (restored != 0) {
       entries_.assign(kSnapshotIndex, "");
       if (applied < kSnapshotIndex) {
@@ -64,10 +64,10 @@ class FakeServer {
       }
     }
     // Again what the host says that it has: it must not apply it twice.
-    const uint64_t repeat = config.value("fake_repeat", uint64_t{0});
+    const uint64_t repeat = config.whole("fake_repeat").value_or(0);
     for (uint64_t index = applied - std::min(applied, repeat) + 1; index <= entries_.size(); index++)
       commit(index);
-    if (config.contains("fake_state")) state(config["fake_state"].get<uint32_t>());
+    if (const auto role = config.whole("fake_state")) state(static_cast<uint32_t>(*role));
   }
   ~FakeServer() {
     if (log_fd_ >= 0) close(log_fd_);
@@ -253,11 +253,12 @@ class FakeServer {
         return events_.send(protocol::kREPLY, id, index_reply(entries_.size()));
       case protocol::kSTATUS_REQUEST: {
         if (read_at<uint32_t>(payload, 0) == 1) return events_.send(protocol::kREPLY, id, reply(0, "[]"));
-        const nlohmann::json status = {{"last", entries_.size()},
-                                       {"applied", applied_word_.load()},
-                                       {"snapshot_bytes", snapshot_.size()},
-                                       {"answer", answer_},
-                                       {"apply_failed", apply_failed_}};
+        JsonObject status;
+        status.set_whole("last", entries_.size());
+        status.set_whole("applied", applied_word_.load());
+        status.set_whole("snapshot_bytes", snapshot_.size());
+        status.set_text("answer", answer_);
+        status.set_whole("apply_failed", apply_failed_);
         return events_.send(protocol::kREPLY, id, reply(0, status.dump()));
       }
       case protocol::kSEND_MESSAGE: {
@@ -345,11 +346,11 @@ int run() {
         events.send(protocol::kLOG, 0, line);
       }
       if (type != protocol::kCREATE_SERVER) return true;
-      const auto config = nlohmann::json::parse(payload.substr(16));
-      if (config.value("fake_exit", false)) _exit(4);
-      if (config.value("fake_hang", false)) return true;
-      if (config.contains("fake_refuse")) {
-        events.send(protocol::kREPLY, id, reply(config["fake_refuse"].get<int>(), "waldir: refused"));
+      const JsonObject config = JsonObject::parse(payload.substr(16)).value();
+      if (config.is_true("fake_exit")) _exit(4);
+      if (config.is_true("fake_hang")) return true;
+      if (const auto number = config.number("fake_refuse")) {
+        events.send(protocol::kREPLY, id, reply(static_cast<int>(*number), "waldir: refused"));
         return true;
       }
       const auto slot = read_at<uint32_t>(payload, 0);
