@@ -12,6 +12,8 @@ endif()
 
 # The interface that an example uses.
 set(polyraft_raft_client_library polyraft-libraft)
+set(polyraft_step_loop_library polyraft-craft)
+set(polyraft_step_uv_library polyraft-craft)
 
 if(TARGET polyraft)
   foreach(example ${polyraft_examples})
@@ -19,6 +21,10 @@ if(TARGET polyraft)
     set(library polyraft)
     if(polyraft_${name}_library)
       set(library ${polyraft_${name}_library})
+    endif()
+    if(NOT TARGET ${library})
+      message(STATUS "No ${library}: the example ${name} is not built")
+      continue()
     endif()
     add_executable(${name} ${example})
     target_link_libraries(${name} PRIVATE polyraft-compile ${library}
