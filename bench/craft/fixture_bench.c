@@ -1,7 +1,7 @@
 /*
- * The same commits as craft_bench's, with the C library's own fixture cluster (libraft 0.15, which predates
- * raft_step): three servers on its in-memory I/O. Latencies of its network and disk are set to 0; its time is
- * virtual.
+ * The same heartbeats and commits as craft_bench's, with the C library's own fixture cluster (libraft 0.15,
+ * which predates raft_step): three servers on its in-memory I/O. Its time is virtual. A step is one event of
+ * the fixture: a tick, a message sent or delivered, a write that has ended.
  */
 #include <raft.h>
 #include <raft/fixture.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SERVERS = 3, LATENCY_MS = 1, SNAPSHOT_ENTRIES = 256, TRAILING_ENTRIES = 64 };
+enum { SERVERS = 3, LATENCY_MS = 1, SNAPSHOT_ENTRIES = 256, TRAILING_ENTRIES = 64, HEARTBEAT_MS = 100 };
 
 static struct raft_fixture fixture;
 static struct raft_fsm machines[SERVERS];
@@ -44,13 +44,21 @@ static void fail(const char* what) {
   exit(1);
 }
 
+/* Of this process alone, which never waits. */
 static double now_s(void) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static bool is_done;
+static unsigned long long steps;
+
+static void on_step(struct raft_fixture* of, struct raft_fixture_event* event) {
+  (void)of;
+  (void)event;
+  steps++;
+}
 
 static void on_applied(struct raft_apply* request, int status, void* result) {
   (void)result;
@@ -76,10 +84,24 @@ static void submit(unsigned entries, size_t bytes) {
 
 static void measure(unsigned entries, size_t bytes, unsigned total) {
   for (unsigned i = 0; i < total / 4; i += entries) submit(entries, bytes);
+  const unsigned long long before = steps;
   const double began = now_s();
   for (unsigned i = 0; i < total; i += entries) submit(entries, bytes);
-  printf("commit: %u entries of %zu B a submit: %.0f entries/s\n", entries, bytes,
-         (double)total / (now_s() - began));
+  const double took = now_s() - began;
+  printf("commit: %u %s of %zu B a submit: %.0f entries/s, %.0f steps/s\n", entries,
+         entries == 1 ? "entry" : "entries", bytes, (double)total / took, (double)(steps - before) / took);
+}
+
+static void measure_heartbeats(unsigned count) {
+  raft_fixture_step_until_elapsed(&fixture, count / 4 * HEARTBEAT_MS);
+  const unsigned long long before = steps;
+  const unsigned answers = raft_fixture_n_recv(&fixture, 0, RAFT_IO_APPEND_ENTRIES_RESULT);
+  const double began = now_s();
+  raft_fixture_step_until_elapsed(&fixture, count * HEARTBEAT_MS);
+  const double took = now_s() - began;
+  printf("heartbeat: %.0f round trips/s, %.0f steps/s\n",
+         (double)(raft_fixture_n_recv(&fixture, 0, RAFT_IO_APPEND_ENTRIES_RESULT) - answers) / took,
+         (double)(steps - before) / took);
 }
 
 int main(int argc, char** argv) {
@@ -103,6 +125,8 @@ int main(int argc, char** argv) {
   }
   if (raft_fixture_start(&fixture) != 0) fail("raft_fixture_start");
   raft_fixture_elect(&fixture, 0);
+  raft_fixture_hook(&fixture, on_step);
+  measure_heartbeats(10000 * size);
   measure(1, 16, 2000 * size);
   measure(64, 16, 20032 * size);
   measure(1, 512, 2000 * size);
