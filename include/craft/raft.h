@@ -37,10 +37,12 @@
  * Threads. One struct raft is used by one thread at a time. The rafts that a thread has made share one
  * isolate of V8: steps of theirs are one after the other, also when they are called from several threads;
  * rafts made by different threads run in parallel. Any thread may step a raft, with 128 KiB of stack at the
- * least below the call.
+ * least below the call. The functions that take no struct raft may be called by any thread at any time, but
+ * for raft_heap_set.
  *
- * Memory. Whatever changes owner is allocated with raft_malloc (see raft_heap_set), and each rule stands at
- * its field. Where raft_step returns an error, nothing has changed owner.
+ * Memory. What a call is given is copied, or only read, where nothing else is said. Whatever changes owner is
+ * allocated with raft_malloc (see raft_heap_set), and each rule stands at its field. Where raft_step returns
+ * an error, nothing has changed owner.
  *
  * Integers. Ids are any unsigned 64-bit number but 0. Terms and indexes go up to 2^53 - 1, times to 2^53 - 1
  * ms; larger ones are refused as RAFT_INVALID.
@@ -72,7 +74,7 @@ typedef unsigned long long raft_time;
 /* ---- errors
  * ----------------------------------------------------------------------------------------------------- */
 
-/** Every function that returns int returns 0 or one of these. */
+/** Every function that returns int returns 0 or one of these, but for raft_role. */
 enum {
   RAFT_NOMEM = 1,        /* An allocation failed. */
   RAFT_BADID,            /* The id names no server that this can be done with. */
@@ -105,7 +107,10 @@ RAFT_API const char* raft_strerror(int errnum);
 /* ---- memory
  * ------------------------------------------------------------------------------------------------------ */
 
-/** Functions that allocate what is handed out or taken over; `data` is passed through as it is. */
+/**
+ * Functions that allocate what is handed out or taken over, each as the C library's of its name; `data` is
+ * passed through as it is. All must be set. They are called by whatever thread calls the library.
+ */
 struct raft_heap {
   void* data;
   void* (*malloc)(void* data, size_t size);
@@ -116,11 +121,17 @@ struct raft_heap {
   void (*aligned_free)(void* data, size_t alignment, void* ptr);
 };
 
+/** `size` bytes, the caller's; NULL when there is no memory. */
 RAFT_API void* raft_malloc(size_t size);
+/** Frees what raft_malloc, raft_calloc or raft_realloc has given. NULL does nothing. */
 RAFT_API void raft_free(void* ptr);
+/** As raft_malloc, for `nmemb` times `size` bytes of zeros. */
 RAFT_API void* raft_calloc(size_t nmemb, size_t size);
+/** As raft_malloc, with what `ptr` held, which is freed; NULL when there is no memory: `ptr` stays then. */
 RAFT_API void* raft_realloc(void* ptr, size_t size);
+/** As raft_malloc, at a multiple of `alignment` bytes, a power of two; goes to raft_aligned_free. */
 RAFT_API void* raft_aligned_alloc(size_t alignment, size_t size);
+/** Frees what raft_aligned_alloc has given with the same alignment. NULL does nothing. */
 RAFT_API void raft_aligned_free(size_t alignment, void* ptr);
 
 /**
@@ -134,7 +145,7 @@ RAFT_API void raft_heap_set_default(void);
 /** The functions in use; not to be written to. */
 RAFT_API const struct raft_heap* raft_heap_get(void);
 
-/** A run of bytes. */
+/** A run of bytes. Whose they are stands where one is used. */
 struct raft_buffer {
   void* base;
   size_t len; /* bytes */
@@ -150,13 +161,14 @@ enum {
   RAFT_SPARE    /* Neither. */
 };
 
+/** A member. raft never looks into addresses, but that no two are the same. */
 struct raft_server {
   raft_id id;
   char* address; /* What the program reaches it by, a C string that belongs to the configuration. */
-  int role;
+  int role;      /* RAFT_STANDBY, RAFT_VOTER or RAFT_SPARE. */
 };
 
-/** All servers of a cluster. */
+/** All servers of a cluster, each id and each address once. */
 struct raft_configuration {
   struct raft_server* servers;
   unsigned n;
@@ -210,23 +222,28 @@ struct raft_entry {
   void* batch;
 };
 
-/** `version` fields: 0 in messages of the first form. raft fills in what it speaks and takes any. */
+/**
+ * From a candidate. `version` here and below: 0 in messages of the first form; raft fills in what it speaks
+ * and takes any. Terms are the sender's, where nothing else is said.
+ */
 struct raft_request_vote {
   unsigned char version;
-  raft_term term; /* Of the candidate; in a pre-vote, the one that it would enter. */
-  raft_id candidate_id;
+  raft_term term;            /* Of the candidate; in a pre-vote, the one that it would enter. */
+  raft_id candidate_id;      /* The sender: RAFT_INVALID when it is not the message's server_id. */
   raft_index last_log_index; /* Last entry that is durable at the candidate, */
   raft_index last_log_term;  /* and its term. */
   bool disrupt_leader;       /* A leader has asked for this election: vote although there is one. */
   bool pre_vote;             /* Only asks. */
 };
 
+/** The answer to raft_request_vote. */
 struct raft_request_vote_result {
   unsigned char version;
   raft_term term;
   bool vote_granted;
   bool pre_vote;
-  unsigned short features; /* 1: `capacity` counts. 32768: a refused pre-vote's `term` is the sender's own. */
+  unsigned short
+      features; /* Bits. 1: `capacity` counts. 32768: a refused pre-vote's `term` is the sender's own. */
   unsigned short capacity;
 };
 
@@ -236,7 +253,7 @@ struct raft_append_entries {
   raft_term term;
   raft_index prev_log_index; /* The entry before the first of these, */
   raft_term prev_log_term;   /* and its term; 0 and 0 before the first entry of all. */
-  raft_index leader_commit;
+  raft_index leader_commit;  /* Entries up to here are committed. */
   struct raft_entry*
       entries; /* Outgoing: NULL. The sender fills in entries prev_log_index + 1 and on from its log. */
   unsigned n_entries; /* Outgoing: how many of them to send; the log holds them. */
@@ -252,6 +269,7 @@ struct raft_append_entries_result {
   unsigned short capacity;
 };
 
+/** A leader's snapshot for a follower that lacks what the leader's log no longer has. */
 struct raft_install_snapshot {
   unsigned char version;
   raft_term term;
@@ -266,8 +284,8 @@ struct raft_install_snapshot {
 struct raft_timeout_now {
   unsigned char version;
   raft_term term;
-  raft_index last_log_index;
-  raft_index last_log_term;
+  raft_index last_log_index; /* Of the leader's log, */
+  raft_index last_log_term;  /* and its term. */
 };
 
 enum raft_message_type {
@@ -287,8 +305,9 @@ enum raft_message_type {
 #define RAFT_IO_INSTALL_SNAPSHOT RAFT_INSTALL_SNAPSHOT
 #define RAFT_IO_TIMEOUT_NOW RAFT_TIMEOUT_NOW
 
+/** A message between servers; what carries it, and its bytes, are the program's. */
 struct raft_message {
-  unsigned short type;
+  unsigned short type;        /* enum raft_message_type */
   raft_id server_id;          /* Received: the sender. Outgoing: the receiver. */
   const char* server_address; /* Its address. Received: may be NULL. */
   union {
@@ -301,6 +320,7 @@ struct raft_message {
   };
 };
 
+/** What is known of a snapshot. RAFT_INVALID for an index or a term of 0, or without servers. */
 struct raft_snapshot_metadata {
   raft_index index;                        /* Last entry that the snapshot has in it, */
   raft_term term;                          /* and its term. */
@@ -324,14 +344,21 @@ enum raft_event_type {
   RAFT_TRANSFER  /* Hand the leadership over, at the leader; see raft_transferee(). */
 };
 
+/** What has happened: the program's, and only read by the step. */
 struct raft_event {
-  raft_time time;     /* Now; always. */
-  unsigned char type; /* enum raft_event_type; always. */
-  unsigned char unused;
+  raft_time time;       /* Now; always. RAFT_INVALID when it is before that of the last event. */
+  unsigned char type;   /* enum raft_event_type; always. */
+  unsigned char unused; /* Not looked at, nor is `reserved`. */
   unsigned short
       capacity; /* Disk space that is reserved for entries, in a unit of the program's choice; always. */
   unsigned char reserved[4];
   union {
+    /**
+     * What a new cluster's server has stored is its first configuration, as entry 1 of term 1, the same
+     * everywhere. With a snapshot at `index` its configuration counts, and the entries begin at 1 to
+     * index + 1. RAFT_INVALID when that is not so, when terms fall, or are above `term`; RAFT_MALFORMED for a
+     * RAFT_CHANGE that is none.
+     */
     struct {
       raft_term term;                          /* Stored, or 0. */
       raft_id voted_for;                       /* Stored, or 0. */
@@ -345,34 +372,50 @@ struct raft_event {
        * The caller's. Entries of RAFT_APPEND_ENTRIES lie in one batch: when the step succeeds, the batch is
        * raft's (it comes out again in update.entries, or is freed), and so is `data` of RAFT_INSTALL_SNAPSHOT
        * (it comes out in update.snapshot.chunk, or is freed). The array of entries and `conf` stay the
-       * caller's. A message of an unknown type, or without a sender, is refused with RAFT_INVALID; one that
-       * is out of date is ignored.
+       * caller's. A message that is out of date is ignored. RAFT_INVALID for an unknown type, no sender, this
+       * server as the sender, a candidate that is not the sender, or numbers that contradict each other;
+       * RAFT_MALFORMED for a RAFT_CHANGE that is none; RAFT_TOOMANY for a sender behind 65,536 others.
        */
       struct raft_message* message;
     } receive;
     struct {
-      raft_index
-          index; /* All entries up to here are durable: the last of the newest update, or an earlier one. */
+      /**
+       * All entries up to here, of the log as the newest update left it, are durable. Updates become durable
+       * in their order, and count as a whole: at or behind the last of its entries an index acknowledges one,
+       * with all before it, and nothing of it below that. What a later update has replaced is not waited for;
+       * its indexes may be told only when what replaced it is durable. RAFT_INVALID behind the last entry.
+       */
+      raft_index index;
     } persisted_entries;
     struct {
-      struct raft_snapshot_metadata metadata; /* As in the update; the caller's. */
-      size_t offset;
-      bool last;
+      struct raft_snapshot_metadata metadata; /* As in the update; the caller's. Its index is looked at:
+                                                 RAFT_INVALID when no such snapshot waits to be stored. */
+      size_t offset;                          /* 0, */
+      bool last;                              /* and true: RAFT_INVALID else. */
     } persisted_snapshot;
     struct {
-      raft_index index;               /* Of the entry. */
-      struct raft_configuration conf; /* Decoded from it; the caller's, copied. */
+      raft_index index; /* Of the entry: RAFT_INVALID when it is not committed. Until it has been told the
+                           next RAFT_CHANGE is refused with RAFT_CANTCHANGE. */
+      struct raft_configuration conf; /* Decoded from it; not looked at, since raft has seen the entry. */
     } configuration;
+    /**
+     * RAFT_INVALID for an index behind the commit index or behind what was acknowledged as stored here,
+     * before the last snapshot's, or of another term; RAFT_BUSY while a leader's snapshot waits for its
+     * RAFT_PERSISTED_SNAPSHOT, which replaces what this one was taken from: drop it.
+     */
     struct {
-      struct raft_snapshot_metadata metadata; /* At most the commit index; the caller's, copied. */
-      unsigned trailing; /* Entries up to metadata.index that the program keeps for followers that lag. */
+      struct raft_snapshot_metadata metadata; /* The caller's, copied. */
+      unsigned trailing; /* Entries up to metadata.index that the program keeps for followers that lag; the
+                            others it may drop when the step has succeeded. */
     } snapshot;
     struct {
       /**
        * The array is the caller's; each entry's batch goes into update.entries when the step succeeds.
-       * Errors: RAFT_NOTLEADER, RAFT_NOSPACE (see raft_set_capacity_threshold), RAFT_CANTCHANGE or
-       * RAFT_MALFORMED for a RAFT_CHANGE, RAFT_INVALID for one that changes the votes of more than one
-       * server.
+       * Nothing says when an entry is lost with the leadership: it is when another comes to stand at its
+       * index. Errors: RAFT_NOTLEADER, RAFT_NOSPACE (see raft_set_capacity_threshold), RAFT_INVALID for
+       * another term than the current or an unknown type; for a RAFT_CHANGE also RAFT_MALFORMED,
+       * RAFT_CANTCHANGE (another change or a catch-up is under way, or nothing of this term is committed) and
+       * RAFT_INVALID (the votes of more than one server change, or nobody has one).
        */
       struct raft_entry* entries;
       unsigned n;
@@ -399,6 +442,7 @@ struct raft_event {
 #define RAFT_UPDATE_COMMIT_INDEX (1u << 6) /* raft_commit_index() moved. */
 #define RAFT_UPDATE_TIMEOUT (1u << 7)      /* raft_timeout() changed. */
 
+/** What is to be done: the program's, written by each step. */
 struct raft_update {
   unsigned flags; /* The fields below count only where their flag is set. */
   struct {
@@ -442,6 +486,7 @@ struct raft {
   void* implementation;
 };
 
+/** Of the older form of raft_close. */
 typedef void (*raft_close_cb)(struct raft* r);
 
 /**
@@ -449,11 +494,13 @@ typedef void (*raft_close_cb)(struct raft* r);
  * in a process loads and starts V8, the first of a thread makes an isolate. RAFT_INVALID for id 0, a NULL
  * address or one of more than 1023 bytes; RAFT_NOMEM; RAFT_NOTFOUND when the library's other files are
  * missing; RAFT_SHUTDOWN when V8 cannot be started. raft_errmsg tells more; the struct needs no raft_close
- * then.
+ * then, and keeps that text until the same thread's next raft_init. Needs `r` neither zeroed nor its `data`
+ * set, which is left as it is.
  */
 RAFT_API int raft_init(struct raft* r, raft_id id, const char* address);
 
-/** Frees everything, also what the last update refers to. 0 always. A second call does nothing. */
+/** Frees everything, also what the last update refers to. 0 always. A second call does nothing. Any thread
+ * may close a raft that no other uses. */
 RAFT_API int raft_close(struct raft* r);
 
 /**
@@ -461,28 +508,33 @@ RAFT_API int raft_close(struct raft* r);
  * `update->flags` is 0 and nothing has changed owner; the state is as it was, but for RAFT_SHUTDOWN, after
  * which only raft_close and the accessors are of use. RAFT_INVALID for an event that makes no sense at this
  * moment (a second RAFT_START, one before it, an index that was never handed out, time that goes back);
- * RAFT_NOMEM; more stand at the events.
+ * RAFT_NOMEM; more stand at the events. RAFT_INVALID, too, while a setting is wrong, and without a raft_init
+ * that has succeeded.
  */
 RAFT_API int raft_step(struct raft* r, struct raft_event* event, struct raft_update* update);
 
-/* Settings, best before RAFT_START. */
+/*
+ * Settings. They count from the next step on; the seed and max_inflight_entries are read by RAFT_START and
+ * do not change after it. A value that is no sensible one is told by the next raft_step: RAFT_INVALID, until
+ * it is set right. Without a raft_init that has succeeded they do nothing.
+ */
 
-/** Seeds the random election timeouts; without it they come from the id. */
+/** Seeds the random election timeouts; without it they come from the id. Before RAFT_START. */
 RAFT_API void raft_seed(struct raft* r, unsigned random);
 /** 1000 ms by default; above the heartbeat timeout. A server waits between once and twice this long, at
- * random. */
+ * random; a wait that has begun stays as it is. A leader that hears of no majority for so long steps down. */
 RAFT_API void raft_set_election_timeout(struct raft* r, unsigned msecs);
-/** 100 ms by default. */
+/** 100 ms by default, at least 1: a leader sends something to each member at least so often. */
 RAFT_API void raft_set_heartbeat_timeout(struct raft* r, unsigned msecs);
 /** 30000 ms by default: a snapshot that was sent and not acknowledged is sent again after this. */
 RAFT_API void raft_set_install_snapshot_timeout(struct raft* r, unsigned msecs);
 /** Off by default: with it a server that was cut off does not disturb the leader when it comes back. */
 RAFT_API void raft_set_pre_vote(struct raft* r, bool enabled);
-/** 10 by default: rounds of a catch-up before it is given up. */
+/** 10 by default, at least 1: rounds of a catch-up before it is given up. */
 RAFT_API void raft_set_max_catch_up_rounds(struct raft* r, unsigned n);
 /** 5000 ms by default: a round that takes longer ends the catch-up. */
 RAFT_API void raft_set_max_catch_up_round_duration(struct raft* r, unsigned msecs);
-/** 32 by default: entries sent to one follower and not acknowledged. */
+/** 32 by default, at least 1: entries sent to one follower and not acknowledged. Before RAFT_START. */
 RAFT_API void raft_set_max_inflight_entries(struct raft* r, unsigned n);
 /**
  * 0 by default, which checks nothing. Else RAFT_SUBMIT fails with RAFT_NOSPACE while a majority of the voters
@@ -490,14 +542,20 @@ RAFT_API void raft_set_max_inflight_entries(struct raft* r, unsigned n);
  */
 RAFT_API void raft_set_capacity_threshold(struct raft* r, unsigned short min);
 
-/* What a server knows. None of these fails, allocates or enters the engine. */
+/*
+ * What a server knows as of the last step that succeeded, by the thread that uses it. None of these allocates
+ * or enters the engine. Before RAFT_START all is 0, RAFT_UNAVAILABLE, or -1.
+ */
 
+/** To be stored when RAFT_UPDATE_CURRENT_TERM is set. */
 RAFT_API raft_term raft_current_term(const struct raft* r);
 /** 0 when it has not voted in this term. */
 RAFT_API raft_id raft_voted_for(const struct raft* r);
+/** RAFT_UNAVAILABLE also after RAFT_SHUTDOWN. */
 RAFT_API enum raft_state raft_state(const struct raft* r);
+/** Entries up to here are committed, and may be applied as far as they are stored here. */
 RAFT_API raft_index raft_commit_index(const struct raft* r);
-/** When the next RAFT_TIMEOUT is due. */
+/** When the next RAFT_TIMEOUT is due, ms, by the clock of raft_event.time. */
 RAFT_API raft_time raft_timeout(const struct raft* r);
 /** Of the own log; entries that are not stored yet count. */
 RAFT_API raft_index raft_last_index(const struct raft* r);

@@ -221,6 +221,11 @@ TEST(Installing, AnswersOnceItIsStored) {
   EXPECT_EQ(raft_commit_index(node.get()), 1u);
   for (const struct raft_message& message : update.messages)
     EXPECT_LT(message.append_entries_result.last_log_index, 20u);
+  // It replaces what an own one would be taken from.
+  struct raft_event own = node.event(RAFT_SNAPSHOT);
+  own.snapshot.metadata = {1, 1, *members.get(), 1};
+  Update refused;
+  EXPECT_EQ(node.try_step(own, &refused), RAFT_BUSY);
   // Another copy meanwhile is freed, and so is one that is out of date.
   EXPECT_FALSE(node.receive(2, install(members.get(), 20, "again")).has(RAFT_UPDATE_SNAPSHOT));
   struct raft_event persisted = node.event(RAFT_PERSISTED_SNAPSHOT);

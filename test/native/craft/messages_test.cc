@@ -356,6 +356,34 @@ TEST(Replication, InflightEntriesAreBounded) {
   EXPECT_LE(sent, 8u);
 }
 
+TEST(Replication, InflightEntriesAreThoseOfTheStart) {
+  Node node(1);
+  make_leader(node);
+  node.receive(2, result(2, 0, 2));
+  raft_set_max_inflight_entries(node.get(), 1);
+  unsigned sent = 0;
+  for (int i = 0; i < 20; i++)
+    for (const struct raft_message& message : node.submit(commands(1)).messages)
+      if (message.server_id == 2) sent += message.append_entries.n_entries;
+  EXPECT_EQ(sent, 20u);
+}
+
+TEST(Replication, AnUpdatesEntriesCountAsAWhole) {
+  Node node(1);
+  node.bootstrap(kThree);
+  node.receive_entries(2, 2, 1, 1, {{2, RAFT_COMMAND, "a"}, {2, RAFT_COMMAND, "b"}});
+  EXPECT_EQ(node.persisted(2).find(RAFT_APPEND_ENTRIES_RESULT), nullptr);
+  node.receive_entries(2, 2, 3, 2, {{2, RAFT_COMMAND, "c"}});
+  const Update first = node.persisted(3);
+  ASSERT_NE(first.find(RAFT_APPEND_ENTRIES_RESULT), nullptr);
+  EXPECT_EQ(first.find(RAFT_APPEND_ENTRIES_RESULT)->append_entries_result.last_log_index, 3u);
+  // The next leader's entry replaces what is under way: its own write is what is waited for.
+  node.receive_entries(3, 3, 3, 2, {{3, RAFT_COMMAND, "d"}});
+  const Update second = node.persisted(4);
+  ASSERT_NE(second.find(RAFT_APPEND_ENTRIES_RESULT, 3), nullptr);
+  EXPECT_EQ(second.find(RAFT_APPEND_ENTRIES_RESULT, 3)->append_entries_result.last_log_index, 4u);
+}
+
 TEST(Transfer, TimeoutNowStartsAnElection) {
   Node node(1);
   node.bootstrap(kThree);
