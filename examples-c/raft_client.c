@@ -26,7 +26,7 @@
 
 #include "letters/letters.h"
 
-enum { LEADER_PATIENCE_MS = 10000, LINE_BYTES = 64 * 1024, RAFT_OPTIONS_MAX = 32 };
+enum { LEADER_PATIENCE_MS = 10000, LOOK_PATIENCE_MS = 1000, LINE_BYTES = 64 * 1024, RAFT_OPTIONS_MAX = 32 };
 
 /* The state machine's thread counts; this program's main thread looks. */
 static struct letters letters;
@@ -113,8 +113,8 @@ static void pause_us(uint64_t microseconds) {
 }
 
 /* After the start, or the end of a leader, there is none for a moment. */
-static void await_leader(void) {
-  const double until = now_ms() + LEADER_PATIENCE_MS;
+static void await_leader(double patience_ms) {
+  const double until = now_ms() + patience_ms;
   char* leader = NULL;
   while (raft_leader(&leader) != RAFT_SUCCESS && now_ms() < until) pause_us(10000);
   free_raft_buffer(leader);
@@ -148,7 +148,7 @@ static RaftError propose(const char* text, size_t size, uint64_t* count) {
 
 static void propose_line(const char* text, size_t size) {
   uint64_t count = 0;
-  await_leader();
+  await_leader(LEADER_PATIENCE_MS);
   const RaftError error = propose(text, size, &count);
   if (error == RAFT_SUCCESS)
     printf("applied; %" PRIu64 " letters so far\n", count);
@@ -166,11 +166,20 @@ static void take_snapshot(void) {
     print_error("no snapshot", error);
 }
 
+/* What the log holds is counted again after the start: the leader can tell when. */
+static void look(void) {
+  await_leader(LOOK_PATIENCE_MS);
+  const raft_future barrier = raft_barrier(0);
+  raft_future_wait_for(barrier, LOOK_PATIENCE_MS);
+  raft_future_dispose(barrier);
+  print_letters();
+}
+
 static void run(const struct choices* choices) {
   static const char text[] = "the quick brown fox jumps over the lazy dog";
   uint64_t count = 0;
   if (choices->runs == 0) return;
-  await_leader();
+  await_leader(LEADER_PATIENCE_MS);
   for (uint64_t i = 1; i <= choices->runs; i++) {
     /* Each is longer than the one before, up to the whole sentence. */
     const RaftError error = propose(text, 1 + i % (sizeof text - 1), &count);
@@ -191,7 +200,7 @@ static void interact(void) {
     if (strcmp(line, "S") == 0)
       take_snapshot();
     else if (strcmp(line, "?") == 0)
-      print_letters();
+      look();
     else if (size != 0)
       propose_line(line, size);
   }

@@ -143,7 +143,7 @@ RAFT_EXPORT void raft_cleanup(void);
 /**
  * For getopt_long, to be joined with the program's own: --shm-path P, --shm-size N (with k, m or g),
  * --backend-type T, --dir D, --port N, --single, --peers LIST, --verbose. The last one has an empty name and
- * ends the list. Values are above 255. Static.
+ * ends the list; behind it stands the end that getopt_long looks for. Values are above 255. Static.
  */
 RAFT_EXPORT const struct option* raft_getopt_long_opts(void);
 

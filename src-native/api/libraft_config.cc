@@ -148,6 +148,8 @@ const option kOptions[] = {
     {"peers", required_argument, nullptr, kPeers},
     {"verbose", no_argument, nullptr, kVerbose},
     {"", 0, nullptr, 0},
+    // For programs that hand the list to getopt_long as it is.
+    {nullptr, 0, nullptr, 0},
 };
 
 int refuse(int value, const std::string& why) {

@@ -4,6 +4,7 @@ import type { Logger } from '../core/api.ts';
 import { nodeIdToBigint, nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import { MessageType, type Message } from '../core/types.ts';
 import type { TlsIdentity } from '../tls/identity.ts';
+import { FailureStreak } from './failure-streak.ts';
 import { natureOf, type PeerNature } from './headers.ts';
 import { CommitNotice } from './commit-notice.ts';
 import { Connections } from './connections.ts';
@@ -75,8 +76,8 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   /** Apart from each other, so that many lines of one kind do not hide the other. */
   private readonly drops: LogLimiter;
   private readonly troubles: LogLimiter;
-  private dialsFailed = 0;
-  private dialFailure = '';
+  private readonly dialFailures = new FailureStreak();
+  private readonly sendFailures = new FailureStreak();
   /** Set by the transport while the peer waits for its flush. */
   dirty = false;
   snapshotRunning = false;
@@ -324,6 +325,7 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
   judge(answer: Answer): boolean {
     if (answer.status === 204) {
       this.nature ??= natureOf(answer.headers);
+      this.sendFailures.end();
       return true;
     }
     if (answer.status === 403) this.removedByPeer();
@@ -336,7 +338,8 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
 
   logFailure(what: string, error: unknown): void {
     if (this.isStopped) return;
-    this.troubles.warning(`${what} could not be sent to ${this.name}: ${(error as Error).message}`);
+    const text = `${what} could not be sent to ${this.name}: ${(error as Error).message}`;
+    if (this.sendFailures.isNews(text)) this.troubles.warning(text);
   }
 
   reportUnreachable(): void {
@@ -394,7 +397,8 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
 
   streamOpened(kind: StreamKind, nature: PeerNature): void {
     this.nature = nature;
-    this.dialsFailed = 0;
+    this.dialFailures.end();
+    this.sendFailures.end();
     this.context.logger.info(`${kind} stream from ${this.name} is up`);
   }
 
@@ -412,11 +416,8 @@ export class Peer implements IncomingStreamOwner, OutgoingStreamOwner {
       this.troubles.warning(`lost the ${kind} stream from ${this.name}: ${reason}`);
       return;
     }
-    // Two streams dial ten times a second each: one line at first, then one in about a minute, and one for each new reason.
-    if (this.dialsFailed++ % 1_000 === 0 || reason !== this.dialFailure) {
-      this.dialFailure = reason;
+    if (this.dialFailures.isNews(reason))
       this.troubles.warning(`${this.name} cannot be reached for its ${kind} stream: ${reason}`);
-    }
   }
 
   /** URLs in a request of the peer; true when they are news. */

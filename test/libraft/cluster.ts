@@ -116,6 +116,8 @@ export class LibraftHost extends LineHost {
 
 export interface Node extends HostNode<LibraftHost> {
   readonly port: number;
+  /** It was not among the first ones, who name each other as peers. */
+  readonly isStranger: boolean;
 }
 
 export class LibraftCluster extends HostCluster<LibraftHost, Node> {
@@ -129,7 +131,7 @@ export class LibraftCluster extends HostCluster<LibraftHost, Node> {
 
   static async start(count: number, members: Members = {}): Promise<LibraftCluster> {
     const cluster = new LibraftCluster(members);
-    for (const port of await freePorts(count)) cluster.add(`node${port}`, { port });
+    for (const port of await freePorts(count)) cluster.add(`node${port}`, { port, isStranger: false });
     await Promise.all(cluster.nodes.map((node) => cluster.startNode(node)));
     return cluster;
   }
@@ -137,13 +139,15 @@ export class LibraftCluster extends HostCluster<LibraftHost, Node> {
   /** A node that waits until a leader adds it. */
   async startStranger(): Promise<Node> {
     const [port] = await freePorts(1);
-    const node = this.add(`node${port!}`, { port: port! });
+    const node = this.add(`node${port!}`, { port: port!, isStranger: true });
     await this.launch(node, []);
     return node;
   }
 
   async startNode(node: Node): Promise<LibraftHost> {
-    const others = this.nodes.filter((other) => other !== node).map(({ port }) => `localhost:${port}`);
+    const others = this.nodes
+      .filter((other) => other !== node && !other.isStranger)
+      .map(({ port }) => `localhost:${port}`);
     return this.launch(node, others.length === 0 ? ['--single'] : ['--peers', others.join(',')]);
   }
 

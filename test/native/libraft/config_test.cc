@@ -126,7 +126,8 @@ TEST_F(LibraftConfig, OptionsOfTheCommandLine) {
   RaftConfig into{};
   raft_default_config(&into);
   raft_default_config(nullptr);
-  for (const option* each = raft_getopt_long_opts(); each->name[0] != '\0'; each++) {
+  const option* each = raft_getopt_long_opts();
+  for (; each->name[0] != '\0'; each++) {
     names.insert(each->name);
     EXPECT_GT(each->val, 255);
     EXPECT_TRUE(is_raft_option(each->val));
@@ -147,6 +148,7 @@ TEST_F(LibraftConfig, OptionsOfTheCommandLine) {
         EXPECT_EQ(raft_apply_option(&into, each->val, bad), 1) << bad;
     }
   }
+  EXPECT_EQ(each[1].name, nullptr);
   EXPECT_EQ(names, (std::set<std::string>{"shm-path", "shm-size", "backend-type", "dir", "port", "single",
                                           "peers", "verbose"}));
   EXPECT_EQ(into.shm_size, uint64_t{2} << 20);
