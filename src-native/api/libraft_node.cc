@@ -108,9 +108,10 @@ RaftError Node::error_of(int code) const {
     case RAFT_ERR_INVALID_ARGUMENT:
       return RAFT_E_INVALID_OP;
     case RAFT_ERR_STOPPED:
+      return shut_down_ ? RAFT_E_IN_SHUTDOWN : RAFT_E_SHUTDOWN;
     case RAFT_ERR_ENGINE_DIED:
     case RAFT_ERR_UNKNOWN_OUTCOME:
-      return shut_down_ ? RAFT_E_IN_SHUTDOWN : RAFT_E_SHUTDOWN;
+      return RAFT_E_SHUTDOWN;
     default:
       return RAFT_E_OTHER;
   }
@@ -159,8 +160,10 @@ FutureId Node::request(uint16_t type, const Payload& payload, FutureKind kind) {
   const FutureId id = futures_.add(kind);
   if (id == 0) return 0;
   const int code = requests_.send(type, payload, [this, id, kind](int answer, const std::string& data) {
-    // The engine's own: it has taken the request.
-    const RaftError error = answer == RAFT_ERR_BUSY ? RAFT_E_OTHER : error_of(answer);
+    // It may have been carried out before it was ended, and BUSY is an answer of the engine.
+    const RaftError error = answer == RAFT_ERR_STOPPED ? RAFT_E_SHUTDOWN
+                            : answer == RAFT_ERR_BUSY  ? RAFT_E_OTHER
+                                                       : error_of(answer);
     if (error == RAFT_E_OTHER) {
       POLYRAFT_LOG(RAFT_LOG_WARNING, "a request failed: " + (data.empty() ? error_text(answer) : data));
     }

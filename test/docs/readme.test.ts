@@ -10,6 +10,7 @@ const documents = [
   'docs/THREADS.md',
   'docs/ERRORS.md',
   'docs/craft.md',
+  'docs/libraft.md',
   ...['c', 'cpp', 'node', 'python', 'rust'].map((language) => `docs/getting-started-${language}.md`),
 ];
 
@@ -19,9 +20,26 @@ test('hello_raft.c stands in the README as it is, in at most 40 lines', () => {
   expect(hello.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
 });
 
-test('the program in docs/craft.md is the one that is built and run', () => {
-  const program = readFileSync('test/native/craft/programs/document.c', 'utf8');
-  expect(readFileSync('docs/craft.md', 'utf8')).toContain(`\`\`\`c\n${program}\`\`\`\n`);
+test.each(['craft', 'libraft'])('the program in docs/%s.md is the one that is built and run', (name) => {
+  const program = readFileSync(`test/native/${name}/programs/document.c`, 'utf8');
+  expect(readFileSync(`docs/${name}.md`, 'utf8')).toContain(`\`\`\`c\n${program}\`\`\`\n`);
+});
+
+test('docs/libraft.md names each function and each option, and none that there is not', () => {
+  const header = readFileSync('include/libraft/raft_c_if.h', 'utf8');
+  const declared = [...header.matchAll(/^RAFT_EXPORT [^(]*?\b(\w+)\(/gm)].map((match) => match[1]!);
+  expect(declared.length).toBeGreaterThan(30);
+  const text = readFileSync('docs/libraft.md', 'utf8');
+  const former = ['raft_future_get_ptr', 'raft_default_config', 'raft_is_leader', 'raft_state'];
+  expect(declared.filter((name) => !text.includes(name) && !former.includes(name))).toEqual([]);
+  const named = [...text.matchAll(/`((?:raft_|is_raft_|alloc_raft_|free_raft_)[a-z_]+)[`(]/g)].map(
+    (m) => m[1]!,
+  );
+  expect(named.filter((name) => !declared.includes(name) && name !== 'raft_future')).toEqual([]);
+  const source = readFileSync('src-native/api/libraft_config.cc', 'utf8');
+  const options = [...source.matchAll(/^ {4}\{"([a-z-]+)", /gm)].map((match) => match[1]!);
+  expect(options).toHaveLength(8);
+  expect(options.filter((name) => !text.includes(`| \`--${name}`))).toEqual([]);
 });
 
 test('every configuration key is in the table', () => {
@@ -48,7 +66,14 @@ describe.each(documents)('%s', (document) => {
   });
 
   test('names functions that the headers declare', () => {
-    const headers = ['polyraft.h', 'easyraft.h', 'polyraft_codes.h', 'craft/raft.h']
+    const headers = [
+      'polyraft.h',
+      'easyraft.h',
+      'polyraft_codes.h',
+      'craft/raft.h',
+      'libraft/raft_c_if.h',
+      'libraft/raft_defs.h',
+    ]
       .map((name) => readFileSync(`include/${name}`, 'utf8'))
       .join('\n');
     const names = [...text.matchAll(/\bRAFT2?_[A-Za-z_]+\b/g)]

@@ -217,23 +217,24 @@ TEST_F(Libraft, NoCallButApplyAndBarrierWaitsForTheNextEngine) {
   EXPECT_EQ(reply_of(propose("after")), 2u);
 }
 
-TEST_F(Libraft, WhatWaitsForTheNextEngineEndsWithTheNode) {
+TEST_F(Libraft, WhatIsUnderWayEndsWithTheNode) {
   keep_on_disk();
   start();
   // Nobody reads the ring of commands, which is full at some time: no call waits for that.
   ASSERT_TRUE(signal_engine(SIGSTOP));
   std::vector<raft_future> all;
-  for (int each = 0; each < 20'000; each++) all.push_back(raft_stats());
+  constexpr size_t kRequests = 20'000;
+  for (size_t each = 0; each < kRequests; each++) all.push_back(raft_stats());
   EXPECT_FALSE(raft_future_poll(all.back()));
+  all.push_back(propose("under way"));
+  all.push_back(raft_barrier(0));
   const raft_future end = raft_shutdown();
-  for (const raft_future each : all) {
-    EXPECT_EQ(raft_future_wait(each), RAFT_E_IN_SHUTDOWN);
-    raft_future_dispose(each);
-  }
+  for (size_t each = 0; each < kRequests; each++) EXPECT_EQ(raft_future_wait(all[each]), RAFT_E_SHUTDOWN);
   // A death on the way out brings no other engine.
   ASSERT_TRUE(signal_engine(SIGKILL));
   EXPECT_EQ(finish(end), RAFT_SUCCESS);
   EXPECT_EQ(raft_child_pid(), -1);
+  for (const raft_future each : all) EXPECT_EQ(finish(each), RAFT_E_SHUTDOWN);
 }
 
 TEST_F(Libraft, TheNameOfTheBackendIsLoggedOnce) {
