@@ -54,7 +54,7 @@ if [ -e "$libraries/libpolyraft-craft.so" ]; then
 fi
 
 unexpected="$(nm -D --defined-only "$libraries/libpolyraft-libraft.so" | awk '$2 != "A" { print $3 }' |
-  grep -vE '^(raft_.*|is_raft_option|(alloc|free)_raft_buffer)$' || true)"
+  grep -vE '^(raft_|is_raft_option@|(alloc|free)_raft_buffer@)' || true)"
 [ -z "$unexpected" ] || problem "libpolyraft-libraft.so exports $unexpected"
 
 cat >"$work/program.c" <<'PROGRAM'
