@@ -51,6 +51,16 @@ apt_install() {
   fi
 }
 
+# For the test of the page, which is skipped without it. What cannot be installed is not tried again in this tree.
+install_browser() {
+  local stamp="$cache_dir/browser-missing"
+  [ -z "${CHROMIUM:-}" ] && [ ! -e "$stamp" ] || return 0
+  ! command -v chromium chromium-browser google-chrome >/dev/null || return 0
+  (apt_install chromium) && return 0
+  say "the page will not be tested in a browser (rm $stamp has the next run try again)"
+  touch "$stamp"
+}
+
 install_packages() {
   local missing
   read -r -a missing <<<"$(missing_packages)"

@@ -52,7 +52,7 @@ export interface Election {
   readonly seconds_ago: number;
   readonly leader: string;
   readonly term: number;
-  /** How long this server knew no leader before; null when that is not known. */
+  /** Since the leader before was last heard of by this server; null when that is not known. */
   readonly without_leader_seconds: number | null;
 }
 

@@ -106,7 +106,7 @@ export class Cluster {
       log_bytes: view?.log_bytes ?? null,
       match_index: matchIndex,
       behind: leader === null || matchIndex === null ? null : Math.max(0, leader.lastIndex - matchIndex),
-      entries_per_second: this.rates.rate(id),
+      entries_per_second: reachable ? this.rates.rate(id) : null,
       replication: progress?.state ?? null,
       last_contact_seconds: isSelf ? 0 : known(peer?.lastContactSeconds, 10),
       round_trip_ms: known(peer === undefined ? -1 : peer.roundTripSeconds * 1000, 100),
@@ -127,12 +127,14 @@ function electionsOf(changes: readonly LeaderChangeFacts[]): readonly Election[]
   changes.forEach((change, i) => {
     if (change.leader === 0n) return;
     const before = changes[i - 1];
+    let without: number | null = null;
+    if (before?.leader === 0n) without = before.silentSeconds + before.secondsAgo - change.secondsAgo;
+    else if (before !== undefined) without = change.silentSeconds;
     elections.push({
       seconds_ago: Math.round(change.secondsAgo * 10) / 10,
       leader: change.leader.toString(),
       term: change.term,
-      without_leader_seconds:
-        before?.leader === 0n ? Math.round((before.secondsAgo - change.secondsAgo) * 1000) / 1000 : null,
+      without_leader_seconds: without === null ? null : Math.round(without * 1000) / 1000,
     });
   });
   return elections.reverse().slice(0, ELECTIONS_SHOWN);

@@ -1,10 +1,12 @@
 /** How fast each node's log grows: observations of the last seconds, and the slope through their ends. */
 
 /** How far back a rate looks. */
-const WINDOW_MS = 10_000;
+const WINDOW_MS = 5_000;
 const OBSERVATIONS_MAX = 32;
 /** Below this a slope says nothing. */
 const LEAST_MS = 500;
+/** A log that has not grown for so long stands still; when it grows again, its rate is that of the time since. */
+const STILL_MS = 1_500;
 
 interface Observation {
   readonly atMs: number;
@@ -33,9 +35,22 @@ export class ProgressRates {
   /** Entries a second; null while too little has been seen. */
   rate(id: string): number | null {
     const seen = this.nodes.get(id) ?? [];
-    const [oldest] = seen;
     const newest = seen[seen.length - 1];
-    if (oldest === undefined || newest === undefined || newest.atMs - oldest.atMs < LEAST_MS) return null;
+    const oldest = sinceStandstill(seen);
+    if (oldest === undefined || newest === undefined) return null;
+    if (oldest === newest) return seen.length > 1 ? 0 : null;
+    if (newest.atMs - oldest.atMs < LEAST_MS) return null;
     return Math.round(((newest.index - oldest.index) * 1000) / (newest.atMs - oldest.atMs));
   }
+}
+
+/** The last observation of the newest standstill; without one, the oldest observation. */
+function sinceStandstill(seen: readonly Observation[]): Observation | undefined {
+  for (let end = seen.length - 1; end > 0; end--) {
+    let start = end;
+    while (start > 0 && seen[start - 1]?.index === seen[end]?.index) start--;
+    if ((seen[end]?.atMs ?? 0) - (seen[start]?.atMs ?? 0) >= STILL_MS) return seen[end];
+    end = start;
+  }
+  return seen[0];
 }

@@ -13,6 +13,8 @@ const BUSY_LOOP_MS = 200;
 const CALM_CHANGES = 2;
 /** Samples looked at for what comes and goes. */
 const LATELY_SAMPLES = 10;
+/** ... and for what is compared with how fast a node comes closer now. */
+const NOW_SAMPLES = 5;
 
 type Unwarned = Omit<ClusterView, 'warnings'>;
 
@@ -23,11 +25,12 @@ export function warningsOf(
   samples: readonly Sample[],
 ): readonly Warning[] {
   const lately = samples.slice(-LATELY_SAMPLES);
-  const commitRate = mean(lately.map((sample) => sample.commits_per_second));
+  const rateOf = (of: readonly Sample[]): number => mean(of.map((sample) => sample.commits_per_second));
+  const rates = { lately: rateOf(lately), now: rateOf(lately.slice(-NOW_SAMPLES)) };
   const all = [
     ...ofThisServer(figures),
     ...ofQuorum(cluster, figures),
-    ...cluster.nodes.flatMap((node) => ofNode(node, commitRate)),
+    ...cluster.nodes.flatMap((node) => ofNode(node, rates)),
     ...ofMachine(cluster, lately),
     ...ofElections(cluster),
     ...ofVersions(cluster),
@@ -63,25 +66,33 @@ function ofQuorum(cluster: Unwarned, figures: ServerFigures): Warning[] {
   return found;
 }
 
-function ofNode(node: NodeRow, commitRate: number): Warning[] {
+/** Of commits, a second. */
+interface Rates {
+  readonly lately: number;
+  readonly now: number;
+}
+
+function ofNode(node: NodeRow, rates: Rates): Warning[] {
   const found: Warning[] = [];
   const name = `node ${node.id}`;
+  const tolerated = Math.max(BEHIND_ENTRIES_MIN, rates.lately * BEHIND_SECONDS);
+  const isBehind = node.behind !== null && node.behind > tolerated;
   if (node.failure !== null && !node.is_self)
     found.push(critical(`${name} has stopped for good: ${node.failure}`));
   if (!node.reachable) {
     const last = node.last_contact_seconds;
+    const behind = isBehind ? `, and is ${grouped(node.behind)} entries behind` : '';
     found.push(
       warning(
         last === null
           ? `${name} has not been heard of yet`
-          : `${name} was last heard of ${seconds(last)} ago`,
+          : `${name} was last heard of ${seconds(last)} ago${behind}`,
       ),
     );
   }
-  const tolerated = Math.max(BEHIND_ENTRIES_MIN, commitRate * BEHIND_SECONDS);
-  if (node.replication === 'snapshot') found.push(note(`${name} is being sent a snapshot`));
-  if (node.behind !== null && node.behind > tolerated && node.replication !== 'snapshot')
-    found.push(warning(`${name} is ${grouped(node.behind)} entries behind${catchingUp(node, commitRate)}`));
+  if (node.reachable && node.replication === 'snapshot') found.push(note(`${name} is being sent a snapshot`));
+  else if (node.reachable && isBehind)
+    found.push(warning(`${name} is ${grouped(node.behind)} entries behind${catchingUp(node, rates.now)}`));
   const backlog = (node.commit_index ?? 0) - (node.applied_index ?? 0);
   if (node.reachable && backlog > tolerated)
     found.push(warning(`the state machine of ${name} is ${grouped(backlog)} entries behind its log`));
@@ -90,7 +101,7 @@ function ofNode(node: NodeRow, commitRate: number): Warning[] {
 
 function catchingUp(node: NodeRow, commitRate: number): string {
   const rate = node.entries_per_second;
-  if (!node.reachable || rate === null || node.behind === null) return '';
+  if (rate === null || node.behind === null) return '';
   const gain = rate - commitRate;
   if (rate === 0 || gain <= 0) return '; not catching up';
   return `; catching up at ${grouped(rate)}/s, there in about ${seconds(node.behind / gain)}`;

@@ -11,14 +11,19 @@ export interface LeaderChange {
   /** 0: the leader was lost. */
   readonly leader: NodeId;
   readonly term: number;
+  /** How long the leader before had not been heard of; 0 without one. */
+  readonly silentMs: number;
 }
 
 export class LeaderHistory {
   private readonly clock: Clock;
+  /** When a node was last heard of, by the clock; null when never, or when it is this one. */
+  private readonly lastHeardMs: (node: NodeId) => number | null;
   private readonly kept: LeaderChange[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, lastHeardMs: (node: NodeId) => number | null) {
     this.clock = clock;
+    this.lastHeardMs = lastHeardMs;
   }
 
   /** The newest last. */
@@ -27,7 +32,11 @@ export class LeaderHistory {
   }
 
   add(leader: NodeId, term: number): void {
-    this.kept.push({ atMs: this.clock.now(), leader, term });
+    const now = this.clock.now();
+    const before = this.kept[this.kept.length - 1]?.leader ?? 0;
+    const heardMs = before === 0 ? null : this.lastHeardMs(before);
+    const silentMs = heardMs === null ? 0 : Math.max(0, now - heardMs);
+    this.kept.push({ atMs: now, leader, term, silentMs });
     if (this.kept.length > CHANGES_KEPT) this.kept.shift();
   }
 }

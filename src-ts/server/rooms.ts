@@ -94,7 +94,10 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
   const shelf = new SnapshotShelf();
   if (storage.snapshotFile !== null) shelf.add(storage.snapshotFile);
   const leadership = new Leadership(hub);
-  const history = new LeaderHistory(clock);
+  const history = new LeaderHistory(clock, (id) => {
+    const heardMs = transport.peers().find((peer) => peer.id === id)?.lastContactMs ?? -1;
+    return heardMs < 0 ? null : heardMs;
+  });
 
   const appends: AppendQueue = new AppendQueue(storage.wal, start.hardState, {
     durable: (hardState, entries, snapshot) => {
@@ -228,7 +231,11 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
       hub.guard(doing, work);
     },
   });
-  const transport = environment.createTransport(config, transportPeers(config, start.membership), incoming);
+  const transport: Transport = environment.createTransport(
+    config,
+    transportPeers(config, start.membership),
+    incoming,
+  );
   const sender = new SnapshotSender(shelf, storage.snapshots, transport, clock, () => {
     taker.takeIfIdle();
   });

@@ -33,6 +33,8 @@ export interface LeaderChangeFacts {
   /** 0: the leader was lost. */
   readonly leader: bigint;
   readonly term: number;
+  /** How long the leader before had not been heard of; 0 without one. */
+  readonly silentSeconds: number;
 }
 
 export interface CounterFacts {

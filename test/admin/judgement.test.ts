@@ -4,8 +4,9 @@ import { expect, test } from 'vitest';
 import type { ClusterView, NodeRow } from '../../src-ts/admin/cluster-view.ts';
 import { ProgressRates } from '../../src-ts/admin/progress-rates.ts';
 import { quantilesBetween } from '../../src-ts/admin/quantiles.ts';
-import { SAMPLES_KEPT, Sampler } from '../../src-ts/admin/sampler.ts';
+import { SAMPLES_KEPT, Sampler, type Sample } from '../../src-ts/admin/sampler.ts';
 import { warningsOf } from '../../src-ts/admin/warnings.ts';
+import { LeaderHistory } from '../../src-ts/server/leader-history.ts';
 import type { ServerFigures } from '../../src-ts/server/server-figures.ts';
 import { TimeHistogram } from '../../src-ts/server/time-histogram.ts';
 
@@ -119,6 +120,13 @@ test('a node that is behind is told with how fast it comes closer', () => {
     'warning: node 3 is 12,000 entries behind; not catching up',
   ]);
   expect(texts(third({ replication: 'snapshot' }))).toEqual(['note: node 3 is being sent a snapshot']);
+  // Commits of a moment ago do not count against what it takes in now.
+  const samples = [9_000, 9_000, 9_000, 9_000, 9_000, 100, 100, 100, 100, 100].map(
+    (commits_per_second) => ({ commits_per_second }) as Sample,
+  );
+  expect(texts(third({ behind: 40_000, entries_per_second: 4_100 }), figures(), samples)).toEqual([
+    'warning: node 3 is 40,000 entries behind; catching up at 4,100/s, there in about 10 s',
+  ]);
   expect(texts(third({ behind: 900 }))).toEqual([]);
 });
 
@@ -128,7 +136,10 @@ test('voters that are gone are counted against the majority, the gravest first',
     'warning: 2 of 3 voters can be reached: if one more fails, nothing can be committed',
     'warning: node 3 was last heard of 14 s ago',
   ]);
-  const lost = [{ secondsAgo: 3.24, leader: 0n, term: 3 }];
+  expect(texts(cluster([node('1'), node('2'), node('3', { ...gone, behind: 5_000 })]))[1]).toBe(
+    'warning: node 3 was last heard of 14 s ago, and is 5,000 entries behind',
+  );
+  const lost = [{ secondsAgo: 3.24, leader: 0n, term: 3, silentSeconds: 0 }];
   expect(
     texts(
       cluster([node('1'), node('2', gone), node('3', { ...gone, last_contact_seconds: null })], {
@@ -259,4 +270,36 @@ test('a rate is the slope of the last seconds, and forgets a log that was cut', 
       expect(rates.rate('3')).toBeNull();
     }),
   );
+});
+
+test('a log that grows again after a standstill has the rate of the time since', () => {
+  const rates = new ProgressRates();
+  const observe = (second: number, index: number): void => rates.observe('3', second * 1000, index);
+  for (let second = 0; second <= 10; second++) observe(second, second * 100);
+  expect(rates.rate('3')).toBe(100);
+  observe(11, 1000);
+  expect(rates.rate('3')).toBeGreaterThan(0);
+  observe(12, 1000);
+  observe(13, 1000);
+  expect(rates.rate('3')).toBe(0);
+  observe(14, 8000);
+  observe(15, 16_000);
+  expect(rates.rate('3')).toBe(7500);
+});
+
+test('a change of the leader tells how long the former one was silent', () => {
+  let now = 1_000;
+  const heard = new Map([[2, 900]]);
+  const history = new LeaderHistory(
+    { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
+    (id) => heard.get(id) ?? null,
+  );
+  history.add(2, 5);
+  now = 2_400;
+  history.add(0, 6);
+  now = 2_500;
+  history.add(1, 6);
+  now = 9_000;
+  history.add(0, 6);
+  expect(history.changes.map(({ silentMs }) => silentMs)).toEqual([0, 1_500, 0, 0]);
 });

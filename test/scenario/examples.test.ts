@@ -114,13 +114,7 @@ describe.each(runtimes())('%s runtime', (runtime) => {
     await cluster.client(cluster.nodes, 'load', '2000');
     const before = await digestOf(node!);
     expect(await node!.process.kill('SIGTERM')).toEqual({ code: 0, signal: null });
-    node!.process = new LineProcess(
-      'kv_server 1',
-      KvCluster.program('kv_server'),
-      [join(cluster.directory, 'config1.json'), String(node!.clientPort)],
-      { cwd: cluster.directory, environment: { POLYRAFT_RUNTIME: runtime } },
-    );
-    await cluster.waitFor(node!, 'ready');
+    await cluster.restart(node!);
     await waitUntil('the replayed log', 30_000, async () => (await digestOf(node!)) === before);
   }, 60_000);
 

@@ -18,15 +18,18 @@ export interface KvNode {
   process: LineProcess;
 }
 
+type Changes = Readonly<Record<string, ConfigValue>>;
+
 export class KvCluster {
   readonly directory = mkdtempSync(join(tmpdir(), 'polyraft-kv-'));
   readonly nodes: KvNode[] = [];
   private readonly runtime: Runtime;
-  private readonly config: Readonly<Record<string, ConfigValue>>;
+  private readonly configOf: (id: number) => Changes;
 
-  constructor(runtime: Runtime, config: Readonly<Record<string, ConfigValue>> = {}) {
+  /** `config` is put over that of each node. */
+  constructor(runtime: Runtime, config: Changes | ((id: number) => Changes) = {}) {
     this.runtime = runtime;
-    this.config = config;
+    this.configOf = typeof config === 'function' ? config : () => config;
   }
 
   static program(name: string): string {
@@ -38,7 +41,7 @@ export class KvCluster {
     const members = Array.from({ length: count }, (_, i) => ({ id: i + 1, raftPort: ports[2 * i]! }));
     for (const [i, member] of members.entries()) {
       const clientPort = ports[2 * i + 1]!;
-      const text = configOf(member.id, members, this.config);
+      const text = configOf(member.id, members, this.configOf(member.id));
       this.nodes.push({ ...member, clientPort, process: this.spawn(member.id, clientPort, text) });
     }
     const leader = Promise.race(this.nodes.map((node) => this.waitFor(node, 'role leader')));
@@ -50,20 +53,34 @@ export class KvCluster {
   async join(id: number, raftPort: number): Promise<KvNode> {
     const [clientPort] = await freePorts(1);
     const members = [...this.nodes, { id, raftPort }];
-    const text = configOf(id, members, { ...this.config, join: true });
+    const text = configOf(id, members, { ...this.configOf(id), join: true });
     const node = { id, raftPort, clientPort: clientPort!, process: this.spawn(id, clientPort!, text) };
     this.nodes.push(node);
     await this.waitFor(node, 'ready');
     return node;
   }
 
+  configPath(id: number): string {
+    return join(this.directory, `config${id}.json`);
+  }
+
   private spawn(id: number, clientPort: number, config: string): LineProcess {
-    const path = join(this.directory, `config${id}.json`);
-    writeFileSync(path, config);
-    return new LineProcess(`kv_server ${id}`, KvCluster.program('kv_server'), [path, String(clientPort)], {
+    writeFileSync(this.configPath(id), config);
+    return this.run(id, clientPort);
+  }
+
+  private run(id: number, clientPort: number): LineProcess {
+    const parameters = [this.configPath(id), String(clientPort)];
+    return new LineProcess(`kv_server ${id}`, KvCluster.program('kv_server'), parameters, {
       cwd: this.directory,
       environment: { POLYRAFT_RUNTIME: this.runtime },
     });
+  }
+
+  /** Starts the server of a process that has ended, as it was. */
+  async restart(node: KvNode): Promise<void> {
+    node.process = this.run(node.id, node.clientPort);
+    await this.waitFor(node, 'ready');
   }
 
   waitFor(node: KvNode, line: string): Promise<string> {

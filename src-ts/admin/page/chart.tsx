@@ -23,6 +23,8 @@ interface ChartProps {
   readonly spanSeconds: number;
   readonly lines: readonly Line[];
   readonly axis: (value: number) => string;
+  /** Decades where values differ by powers of ten, so that the small ones can be read, too. */
+  readonly isLogarithmic?: boolean;
   readonly value: (value: number) => string;
   readonly isFilled?: boolean;
 }
@@ -31,7 +33,29 @@ interface ChartProps {
 function ceilingOf(highest: number): number {
   if (highest <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(highest));
-  return ([1, 2, 4, 5, 8].find((step) => step * power >= highest) ?? 10) * power;
+  return ([1, 1.2, 1.6, 2, 3, 4, 5, 6, 8].find((step) => step * power >= highest) ?? 10) * power;
+}
+
+interface Scale {
+  /** The values that have a line, from the top. */
+  readonly marks: readonly number[];
+  /** Where a value stands: 0 at the bottom, 1 at the top. */
+  readonly share: (value: number) => number;
+}
+
+function linearScale(values: readonly number[]): Scale {
+  const ceiling = ceilingOf(Math.max(0, ...values));
+  return { marks: [ceiling, ceiling / 2, 0], share: (value) => value / ceiling };
+}
+
+function decadesScale(values: readonly number[]): Scale {
+  const above = values.filter((value) => value > 0);
+  const top = Math.max(0, ...above.map((value) => Math.ceil(Math.log10(value))));
+  const bottom = Math.min(top - 2, ...above.map((value) => Math.floor(Math.log10(value))));
+  const marks = Array.from({ length: top - bottom + 1 }, (_, i) => 10 ** (top - i));
+  const share = (value: number): number =>
+    value <= 0 ? 0 : Math.max(0, (Math.log10(value) - bottom) / (top - bottom));
+  return { marks, share };
 }
 
 export function Chart(props: ChartProps) {
@@ -39,10 +63,12 @@ export function Chart(props: ChartProps) {
   const [chosen, setChosen] = useState<number | null>(null);
   const newest = samples[samples.length - 1];
   const end = newest?.time_ms ?? 0;
-  const values = samples.flatMap((sample) => lines.map((line) => line.value(sample) ?? 0));
-  const ceiling = ceilingOf(Math.max(0, ...values));
+  const values = samples
+    .flatMap((sample) => lines.map((line) => line.value(sample)))
+    .filter((value) => value !== null);
+  const { marks, share } = props.isLogarithmic === true ? decadesScale(values) : linearScale(values);
   const x = (sample: Sample): number => WIDTH * (1 - (end - sample.time_ms) / (spanSeconds * 1_000));
-  const y = (value: number): number => HEIGHT * (1 - value / ceiling);
+  const y = (value: number): number => HEIGHT * (1 - share(value));
   const at = chosen === null ? undefined : samples.find((sample) => sample.sequence === chosen);
   const move = (by: number): void => {
     const place = at === undefined ? samples.length - 1 : samples.indexOf(at) + by;
@@ -88,8 +114,8 @@ export function Chart(props: ChartProps) {
         }}
       >
         <svg viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} preserveAspectRatio="none" aria-hidden="true">
-          {[0, 0.5, 1].map((share) => (
-            <line key={share} class="grid" x1={0} x2={WIDTH} y1={HEIGHT * share} y2={HEIGHT * share} />
+          {marks.map((mark) => (
+            <line key={mark} class="grid" x1={0} x2={WIDTH} y1={y(mark)} y2={y(mark)} />
           ))}
           {lines.map((line) => {
             const runs = runsOf(samples, line).map((run) =>
@@ -114,8 +140,11 @@ export function Chart(props: ChartProps) {
           })}
           {at !== undefined && <line class="reader" x1={x(at)} x2={x(at)} y1={0} y2={HEIGHT} />}
         </svg>
-        <span class="top">{props.axis(ceiling)}</span>
-        <span class="middle">{props.axis(ceiling / 2)}</span>
+        {marks.slice(0, -1).map((mark) => (
+          <span key={mark} class="mark-text" style={{ top: `${String(100 * (1 - share(mark)))}%` }}>
+            {props.axis(mark)}
+          </span>
+        ))}
       </div>
       <p class="axis">
         <span>{spanSeconds / 60} min ago</span>

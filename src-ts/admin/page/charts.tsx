@@ -64,7 +64,8 @@ export function Charts({ samples }: { samples: readonly Sample[] }) {
           samples={shown}
           spanSeconds={span}
           lines={latency}
-          axis={(value) => (value === 0 ? '0' : `${short(value)} ms`)}
+          axis={(value) => (value < 1_000 ? `${short(value)} ms` : `${short(value / 1_000)} s`)}
+          isLogarithmic
           value={milliseconds}
         />
       </div>

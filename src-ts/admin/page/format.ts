@@ -9,6 +9,7 @@ export function orDash(value: number | null): string {
 
 /** 1,234 · 12.3k · 4.56M: short enough for an axis. */
 export function short(value: number): string {
+  if (value < 1) return String(Number(value.toPrecision(2)));
   if (value < 1_000) return String(Math.round(value * 10) / 10);
   if (value < 1_000_000) return `${trimmed(value / 1_000)}k`;
   return `${trimmed(value / 1_000_000)}M`;

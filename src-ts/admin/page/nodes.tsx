@@ -86,7 +86,8 @@ function Node({ node, axis }: { node: NodeRow; axis: Axis }) {
         </dl>
       </div>
       <div class="state">
-        <p class={lagMood(node)}>{lagText(node)}</p>
+        <p class={isBehind(node) ? 'lag warning' : 'lag'}>{lagText(node)}</p>
+        <p class="note">{speedText(node)}</p>
         <p class="note">{contactText(node)}</p>
         <p class="note url">{node.urls.join(' ')}</p>
       </div>
@@ -123,17 +124,25 @@ function Bar({ node, axis }: { node: NodeRow; axis: Axis }) {
   );
 }
 
-function lagMood(node: NodeRow): string {
-  return node.behind !== null && node.behind >= WINDOW_LEAST ? 'lag warning' : 'lag';
+/** Less is what is on its way in a cluster at work. */
+function isBehind(node: NodeRow): boolean {
+  return node.behind !== null && node.behind >= WINDOW_LEAST;
+}
+
+function isFollowing(node: NodeRow): boolean {
+  return node.reachable && !isBehind(node) && (node.behind === 0 || node.replication === 'replicate');
 }
 
 function lagText(node: NodeRow): string {
-  if (node.replication === 'snapshot') return 'is being sent a snapshot';
+  if (node.reachable && node.replication === 'snapshot') return 'is being sent a snapshot';
   if (node.behind === null) return 'not known how far';
-  if (node.behind === 0) return node.role === 'leader' ? 'the end of the log' : 'in sync';
+  if (node.role === 'leader') return 'end of the log';
+  return isFollowing(node) ? 'in sync' : `${grouped(node.behind)} behind`;
+}
+
+function speedText(node: NodeRow): string {
   const rate = node.entries_per_second;
-  const speed = node.behind >= WINDOW_LEAST && rate !== null && rate > 0 ? `, ${grouped(rate)}/s` : '';
-  return `${grouped(node.behind)} behind${speed}`;
+  return isBehind(node) && rate !== null ? `takes in ${grouped(rate)}/s` : '';
 }
 
 function contactText(node: NodeRow): string {

@@ -77,7 +77,8 @@ function Header({ cluster, feed }: { cluster: ClusterView; feed: Feed }) {
       </h1>
       <p class="where">
         cluster <b>{cluster.cluster_id}</b>
-        <span class="dot">·</span> seen by node <b>{cluster.node}</b>
+        <span class="dot">·</span>
+        seen by node <b>{cluster.node}</b>
       </p>
       <p class={isOld ? 'live old' : 'live'} role="status">
         {isOld ? `no answer for ${seconds(ageMs / 1000)}; what is shown is old` : 'live'}
@@ -162,18 +163,31 @@ const SEVERITY_WORDS: Record<Warning['severity'], string> = {
   note: 'Note',
 };
 
+/** For those who listen: only what does not change every second. */
+function spoken(warnings: readonly Warning[]): string {
+  if (warnings.length === 0) return 'Nothing is wrong.';
+  return (['critical', 'warning', 'note'] as const)
+    .map((severity) => ({ severity, count: warnings.filter((one) => one.severity === severity).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ severity, count }) => `${SEVERITY_WORDS[severity]}: ${String(count)}`)
+    .join(', ');
+}
+
 function Warnings({ cluster }: { cluster: ClusterView }) {
   return (
-    <section class="warnings" aria-label="What is wrong" aria-live="polite">
+    <section class="warnings" aria-label="What is wrong">
+      <p class="spoken" role="status">
+        {spoken(cluster.warnings)}
+      </p>
       {cluster.warnings.length === 0 ? (
-        <p class="fine">
+        <p class="fine" aria-hidden="true">
           <Icon kind="fine" />
           Nothing is wrong.
         </p>
       ) : (
         <ul>
-          {cluster.warnings.map(({ severity, text }) => (
-            <li key={text} class={severity}>
+          {cluster.warnings.map(({ severity, text }, place) => (
+            <li key={place} class={severity}>
               <Icon kind={severity} />
               <span>
                 <b>{SEVERITY_WORDS[severity]}</b> {text}
@@ -227,8 +241,8 @@ function Elections({ cluster }: { cluster: ClusterView }) {
             </tr>
           </thead>
           <tbody>
-            {cluster.elections.slice(0, 8).map((election) => (
-              <tr key={`${String(election.term)} ${election.leader}`}>
+            {cluster.elections.slice(0, 8).map((election, place) => (
+              <tr key={place}>
                 <td>{seconds(election.seconds_ago)} ago</td>
                 <td>node {election.leader}</td>
                 <td class="number">{grouped(election.term)}</td>

@@ -1,0 +1,88 @@
+/** Three kv_servers with admin endpoints under load, and the states that the page has to show. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePorts } from '../../../scripts/tools/free-ports.ts';
+import { LineProcess } from '../../../scripts/tools/line-process.ts';
+import type { ClusterView } from '../../../src-ts/admin/cluster-view.ts';
+import type { Runtime } from '../../scenario/figures.ts';
+import { KvCluster, type KvNode } from '../../scenario/kv-cluster.ts';
+import { eventually, TOKEN } from '../real-cluster.ts';
+
+/** Enough that no test sees its end. */
+const ENDLESS = '1000000000';
+/** One entry a message: catching up is hardly faster than the load, so it can be looked at on any machine. */
+const SLOW_CATCH_UP = { max_size_per_msg: 1, max_inflight_msgs: 4 } as const;
+
+export class PageCluster {
+  readonly kv: KvCluster;
+  private readonly adminPorts: readonly number[];
+  private load: LineProcess | null = null;
+
+  private constructor(kv: KvCluster, adminPorts: readonly number[]) {
+    this.kv = kv;
+    this.adminPorts = adminPorts;
+  }
+
+  static async start(runtime: Runtime, changes: Readonly<Record<string, number>> = {}): Promise<PageCluster> {
+    // One more may join.
+    const ports = await freePorts(4);
+    const kv: KvCluster = new KvCluster(runtime, (id) => ({
+      cluster_id: 4711,
+      // The one that was away is sent entries, no snapshot.
+      snap_count: 100_000_000,
+      admin_url: `http://127.0.0.1:${ports[id - 1]!}`,
+      admin_token_file: join(kv.directory, 'token'),
+      ...SLOW_CATCH_UP,
+      ...changes,
+    }));
+    const cluster = new PageCluster(kv, ports);
+    writeFileSync(cluster.tokenFile, `${TOKEN}\n`, { mode: 0o600 });
+    await kv.start(3);
+    return cluster;
+  }
+
+  get tokenFile(): string {
+    return join(this.kv.directory, 'token');
+  }
+
+  url(id: number, path = '/'): string {
+    return `http://127.0.0.1:${this.adminPorts[id - 1]!}${path}`;
+  }
+
+  node(id: number): KvNode {
+    return this.kv.nodes.find((node) => node.id === id)!;
+  }
+
+  async view(id: number): Promise<ClusterView> {
+    const response = await fetch(this.url(id, '/cluster'));
+    return (await response.json()) as ClusterView;
+  }
+
+  /** Writes that go on until they are stopped, so many at a time. */
+  startLoad(window: number): void {
+    const parameters = ['--window', String(window), '--value-bytes', '100', '--patience', '60000'];
+    this.load = new LineProcess('the load', KvCluster.program('kv_client'), [
+      ...parameters,
+      this.kv.endpoints(),
+      'load',
+      ENDLESS,
+    ]);
+  }
+
+  async stopLoad(): Promise<void> {
+    await this.load?.kill('SIGKILL');
+    this.load = null;
+  }
+
+  leader(): Promise<number> {
+    return eventually('a leader that tells all roles', async () => {
+      const { leader, nodes } = await this.view(1);
+      return leader !== null && nodes.every((node) => node.role !== null) ? Number(leader) : null;
+    });
+  }
+
+  async end(): Promise<void> {
+    await this.stopLoad();
+    await this.kv.end();
+  }
+}
