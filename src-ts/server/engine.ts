@@ -30,8 +30,6 @@ export interface Engine {
   readonly electionMs: number;
   /** Runs a turn at the end of this round of the event loop. */
   schedule(): void;
-  /** Has the transport write what was sent when the code that runs now has finished, not a round of the loop later. */
-  flushSoon(): void;
   /** Steps the core; `dropped` and `ignored` are what a network may cause, anything else stops the server. */
   step(message: Message): StepResult;
   /** What this server tells of itself to peers that ask. */

@@ -59,7 +59,6 @@ export class Server implements RaftServer, Hub {
   private companion: Companion | null = null;
   private readonly defer: (callback: () => void) => void;
   private scheduled = false;
-  private flushing = false;
   /** The loop of this turn runs. */
   private turning = false;
   private accepts = true;
@@ -147,15 +146,6 @@ export class Server implements RaftServer, Hub {
     });
   }
 
-  flushSoon(): void {
-    if (this.flushing) return;
-    this.flushing = true;
-    queueMicrotask(() => {
-      this.flushing = false;
-      if (this.phase !== 'ended') this.transport.flush();
-    });
-  }
-
   private turn(): void {
     if (this.phase === 'ended') return;
     const { rooms } = this;
@@ -238,10 +228,7 @@ export class Server implements RaftServer, Hub {
       if (response.to === this.config.id) this.step(response);
       else outgoing.push(response);
     }
-    if (outgoing.length > 0) {
-      this.transport.send(outgoing);
-      this.flushSoon();
-    }
+    if (outgoing.length > 0) this.transport.send(outgoing);
     // The turn that goes on now takes up what this has brought.
     if (!this.turning) this.schedule();
   }

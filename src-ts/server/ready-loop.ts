@@ -53,9 +53,7 @@ export class ReadyLoop {
     const { transport } = this.engine;
     if (outgoing.length > 0) transport.send(outgoing);
     // The write below may block this thread until the disk has it: what others wait for goes out before.
-    const writes = append !== null && append.entries.length > 0;
-    if (writes) transport.flush();
-    else if (outgoing.length > 0) this.engine.flushSoon();
+    if (append !== null && append.entries.length > 0) transport.flush();
     // Entries to apply are durable already; the host works while the disk does.
     if (apply !== null) this.parts.applies.submit(apply);
     if (append !== null) {

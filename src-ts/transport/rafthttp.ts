@@ -40,7 +40,7 @@ class RaftHttp implements Transport {
   private readonly byId = new Map<NodeId, Peer>();
   private readonly byKey = new Map<bigint, Peer>();
   private dirty: Peer[] = [];
-  private flushScheduled: NodeJS.Immediate | null = null;
+  private flushing = false;
   private lease: ListenerLease | null = null;
   private timer: TransportTimer | null = null;
   private ticks = 0;
@@ -101,7 +101,6 @@ class RaftHttp implements Transport {
     if (this.state !== 'stopped') {
       this.state = 'stopped';
       this.timer?.cancel();
-      if (this.flushScheduled !== null) clearImmediate(this.flushScheduled);
       for (const peer of this.byId.values()) peer.settle();
       this.flush();
       for (const peer of this.byId.values()) peer.stop();
@@ -237,8 +236,11 @@ class RaftHttp implements Transport {
   private markDirty(peer: Peer): void {
     peer.dirty = true;
     this.dirty.push(peer);
-    this.flushScheduled ??= setImmediate(() => {
-      this.flushScheduled = null;
+    if (this.flushing) return;
+    // An immediate would cost the event loop one more round, and usually the server has flushed by then.
+    this.flushing = true;
+    queueMicrotask(() => {
+      this.flushing = false;
       this.flush();
     });
   }

@@ -104,7 +104,7 @@ export interface Transport {
   start(): Promise<void>;
   /**
    * Sends in order per peer; never blocks, never throws. What cannot be queued is dropped and reported unreachable.
-   * Writes happen at the end of the event loop's turn, or at `flush`.
+   * Writes happen when the code that runs now has finished, or at `flush`.
    */
   send(messages: readonly Message[]): void;
   /** Hands what was queued in this turn to the operating system now: before a blocking call, for instance. */
