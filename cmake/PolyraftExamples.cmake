@@ -8,6 +8,8 @@ file(GLOB polyraft_example_shared CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/example
 if(polyraft_example_shared)
   add_library(polyraft-examples STATIC ${polyraft_example_shared})
   target_link_libraries(polyraft-examples PRIVATE polyraft-compile)
+  target_include_directories(polyraft-examples PRIVATE "${CMAKE_SOURCE_DIR}/examples-c"
+    "${CMAKE_SOURCE_DIR}/include/craft")
 endif()
 
 # The interface that an example uses.
@@ -26,9 +28,17 @@ if(TARGET polyraft)
       message(STATUS "No ${library}: the example ${name} is not built")
       continue()
     endif()
+    if(name STREQUAL "step_uv" AND NOT (Libuv_LIBRARY AND Libuv_INCLUDE_DIR))
+      message(STATUS "No libuv (Debian: libuv1-dev): the example step_uv is not built")
+      continue()
+    endif()
     add_executable(${name} ${example})
     target_link_libraries(${name} PRIVATE polyraft-compile ${library}
       $<$<TARGET_EXISTS:polyraft-examples>:polyraft-examples>)
+    if(name STREQUAL "step_uv")
+      target_include_directories(step_uv PRIVATE "${Libuv_INCLUDE_DIR}")
+      target_link_libraries(step_uv PRIVATE "${Libuv_LIBRARY}")
+    endif()
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/examples")
   endforeach()
 endif()
