@@ -92,17 +92,18 @@ const char* address_of(raft_id id) {
 }
 
 void members_configuration(const struct members* members, struct raft_configuration* configuration) {
-  raft_configuration_init(configuration);
+  configuration->servers = arena_take(SERVERS * sizeof *configuration->servers);
+  configuration->n = 0;
   for (raft_id id = 1; id <= SERVERS; id++)
     if (members->roles[id] != NO_MEMBER)
-      raft_configuration_add(configuration, id, address_of(id), members->roles[id]);
+      configuration->servers[configuration->n++] =
+          (struct raft_server){id, (char*)(uintptr_t)address_of(id), members->roles[id]};
 }
 
 void members_encode(const struct members* members, struct raft_buffer* encoded) {
   struct raft_configuration configuration;
   members_configuration(members, &configuration);
   if (raft_configuration_encode(&configuration, encoded) != 0) *encoded = (struct raft_buffer){NULL, 0};
-  raft_configuration_close(&configuration);
 }
 
 void log_reset(struct log* log) {

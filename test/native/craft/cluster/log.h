@@ -53,7 +53,7 @@ const struct entry* known_entry(struct world* world, raft_index index, raft_term
 
 void members_clear(struct members* members);
 void members_encode(const struct members* members, struct raft_buffer* encoded);
-/** To be closed. */
+/** In the arena: a seed that fails leaves nothing behind. */
 void members_configuration(const struct members* members, struct raft_configuration* configuration);
 const char* address_of(raft_id id);
 

@@ -143,13 +143,10 @@ void network_deliver(struct world* world, struct packet* packet) {
   struct raft_message message = packet->message;
   message.server_id = packet->from;
   message.server_address = address_of(packet->from);
-  struct raft_configuration configuration;
-  raft_configuration_init(&configuration);
   if (message.type == RAFT_APPEND_ENTRIES && message.append_entries.n_entries > 0)
     message.append_entries.entries = unpack(packet, message.append_entries.n_entries);
   if (message.type == RAFT_INSTALL_SNAPSHOT) {
-    members_configuration(&packet->snapshot.members, &configuration);
-    message.install_snapshot.conf = configuration;
+    members_configuration(&packet->snapshot.members, &message.install_snapshot.conf);
     const size_t size = sizeof packet->snapshot.state;
     message.install_snapshot.data = (struct raft_buffer){raft_malloc(size), size};
     memcpy(message.install_snapshot.data.base, &packet->snapshot.state, size);
@@ -157,7 +154,6 @@ void network_deliver(struct world* world, struct packet* packet) {
   struct raft_event event = {.type = RAFT_RECEIVE};
   event.receive.message = &message;
   server_must(to, &event, name_of(message.type), packet->from);
-  raft_configuration_close(&configuration);
 }
 
 void network_heal(struct world* world) {

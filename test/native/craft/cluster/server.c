@@ -147,10 +147,8 @@ void server_start(struct server* server) {
   raft_set_max_inflight_entries(&server->raft, weather->inflight_max);
   struct raft_event event;
   struct raft_snapshot_metadata metadata;
-  raft_configuration_init(&metadata.configuration);
   load(server, &event, &metadata);
   const int started = server_step(server, &event, "start", server->life);
-  raft_configuration_close(&metadata.configuration);
   need(world, started == 0, "server %llu refuses to start: %s", server->id, raft_errmsg(&server->raft));
 }
 
@@ -234,9 +232,7 @@ void server_write_done(struct server* server) {
   event.persisted_snapshot.metadata.configuration_index = write.snapshot.members.index;
   event.persisted_snapshot.last = true;
   members_configuration(&write.snapshot.members, &event.persisted_snapshot.metadata.configuration);
-  struct raft_configuration configuration = event.persisted_snapshot.metadata.configuration;
   server_must(server, &event, "stored a snapshot of", write.snapshot.index);
-  raft_configuration_close(&configuration);
 }
 
 void server_early_ack(struct server* server, raft_index index) {
@@ -253,9 +249,7 @@ void server_configuration_applied(struct server* server, raft_index index) {
   struct raft_event event = {.type = RAFT_CONFIGURATION};
   event.configuration.index = index;
   members_configuration(&entry->members, &event.configuration.conf);
-  struct raft_configuration configuration = event.configuration.conf;
   server_must(server, &event, "applied the configuration", index);
-  raft_configuration_close(&configuration);
 }
 
 void server_snapshot_taken(struct server* server) {
@@ -270,13 +264,11 @@ void server_snapshot_taken(struct server* server) {
   event.snapshot.metadata.configuration_index = taken->members.index;
   event.snapshot.trailing = trailing;
   members_configuration(&taken->members, &event.snapshot.metadata.configuration);
-  struct raft_configuration configuration = event.snapshot.metadata.configuration;
   world->coverage.snapshots++;
   /* First on the disk, as messages of this step may speak of it. */
   log_compact(&server->disk, taken, trailing);
   log_compact(&server->log, taken, trailing);
   server_must(server, &event, "took a snapshot of", taken->index);
-  raft_configuration_close(&configuration);
 }
 
 void server_timer(struct server* server) {
