@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <raft.h>
+#include <ucontext.h>
 
 #include <functional>
 #include <thread>
@@ -63,6 +64,28 @@ TEST(Threads, AlsoForRaftsOfAnotherThread) {
   run_on_stack(size_t{256} << 10, [&] { work(node, kManyRounds); });
   work(node, 100);
   EXPECT_EQ(raft_commit_index(node.get()), 2u + 2u * (200u + unsigned{kManyRounds}));
+}
+
+// As programs with fibers do: the same thread, elsewhere.
+TEST(Threads, AlsoOnAStackThatTheProgramHasMade) {
+  static Node* worked;
+  static ucontext_t outside;
+  ucontext_t inside;
+  Node node(1);
+  node.bootstrap({{1, RAFT_VOTER}});
+  node.persisted(2);
+  work(node, 100);
+  worked = &node;
+  std::vector<char> stack(size_t{256} << 10);
+  ASSERT_EQ(getcontext(&inside), 0);
+  inside.uc_stack.ss_sp = stack.data();
+  inside.uc_stack.ss_size = stack.size();
+  inside.uc_link = &outside;
+  makecontext(
+      &inside, [] { work(*worked, 100); }, 0);
+  ASSERT_EQ(swapcontext(&outside, &inside), 0);
+  work(node, 100);
+  EXPECT_EQ(raft_commit_index(node.get()), 602u);
 }
 
 TEST(Threads, RaftsOfSeveralThreadsStepAtOnce) {
