@@ -3,6 +3,8 @@
 
 #include "world.h"
 
+enum { UNCOMMITTED_MAX = 200 };
+
 static unsigned soon(struct world* world, unsigned ms) {
   return random_between(&world->random, (ms + 1) / 2, ms + ms / 2);
 }
@@ -210,6 +212,9 @@ static void submit(struct world* world) {
   struct random* const random = &world->random;
   struct server* const server = random_chance(random, 100) ? any_server(world) : any_leader(world);
   if (server == NULL || !server->is_up) return;
+  /* What is to be committed when the faults have ended should not be a matter of how many may be in flight.
+   */
+  if (server->known.last > server->known.commit + UNCOMMITTED_MAX) return;
   operator_command(world, server,
                    random_chance(random, 900) ? random_between(random, 1, 3) : random_between(random, 1, 40));
 }

@@ -6,7 +6,7 @@
 
 #include "arena.h"
 
-enum { FAULTS_MS = 30 * ELECTION_MS, PROGRESS_TIMEOUTS = 100 };
+enum { FAULTS_MS = 30 * ELECTION_MS, PROGRESS_TIMEOUTS = 100, PROGRESS_TIMEOUTS_PRE_VOTE = 30 };
 
 void world_fail(struct world* world, const char* format, ...) {
   va_list arguments;
@@ -128,11 +128,14 @@ static bool is_applied(struct world* world, raft_index index) {
 /* Without faults an entry that is new is soon committed, and then applied everywhere. */
 static void need_progress(struct world* world) {
   const raft_time from = world->now;
-  const raft_time deadline = from + PROGRESS_TIMEOUTS * ELECTION_MS;
+  /* Without pre-vote a server that was removed, and does not know it, gets in the way of elections again and
+   * again. */
+  const int timeouts = world->weather.pre_vote ? PROGRESS_TIMEOUTS_PRE_VOTE : PROGRESS_TIMEOUTS;
+  const raft_time deadline = from + (raft_time)timeouts * ELECTION_MS;
   raft_time committed_at = 0;
   const struct entry* wanted = NULL;
   while (committed_at == 0 || !is_applied(world, wanted->index)) {
-    need(world, world->now < deadline, "%d election timeouts after the last fault %s", PROGRESS_TIMEOUTS,
+    need(world, world->now < deadline, "%d election timeouts after the last fault %s", timeouts,
          committed_at == 0 ? "no new entry is committed" : "not every member has applied a committed entry");
     struct server* const leader = newest_leader(world);
     if (leader != NULL && (wanted == NULL || log_at(&leader->log, wanted->index) != wanted) &&
