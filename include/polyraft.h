@@ -256,6 +256,47 @@ DLL_EXPORTS int RAFT_GetMetrics(RAFT_Handle handle, char* buffer, size_t size);
 DLL_EXPORTS int RAFT_SetLogger(const char* log_path, int debug);
 /** RAFT_LOG_CRITICAL to RAFT_LOG_TRACE: what is less grave is not logged. OK or INVALID_ARGUMENT. */
 DLL_EXPORTS int RAFT_SetLogLevel(int log_level);
+/**
+ * RAFT_LOG_TEXT or RAFT_LOG_JSON: how lines are written. In JSON each is one object with the keys time (RFC
+ * 3339, UTC, nanoseconds), level, pid, source, cluster and node (decimal text; null where it is no server's
+ * line) and message, with debug position, too. OK, INVALID_ARGUMENT or FORKED.
+ */
+DLL_EXPORTS int RAFT_SetLogFormat(int format);
+
+/**
+ * One line of the log. Texts are UTF-8 without control characters, end with NUL, and are valid during the
+ * call, as the structure itself is. No line holds what is proposed, a secret or a key.
+ */
+struct RAFT_LogRecord {
+  /** Bytes of this structure as the library has it. */
+  size_t struct_size;
+  /** When it was logged: nanoseconds since 1970, UTC. */
+  uint64_t time_ns;
+  /** The server that it is about; node_id is 0 where it is about none, or about all. */
+  uint64_t cluster_id;
+  uint64_t node_id;
+  /** RAFT_LOG_CRITICAL to RAFT_LOG_TRACE. */
+  int level;
+  /** The part that tells it: raft, server, storage, transport, admin; engine; or host, the library in this
+   * process. */
+  const char* source;
+  /** Where in the code, with debug of RAFT_SetLogger; else "". */
+  const char* position;
+  const char* message;
+};
+typedef void (*RAFT_LogCallback)(void* context, const struct RAFT_LogRecord* record);
+
+/**
+ * Gives lines of the log to a callback instead of where RAFT_SetLogger says; NULL takes it away, and lines go
+ * there again. The level holds as for every log. It is called on a thread of the library's own
+ * (polyraft-log), one line at a time, with no lock held: it may block and may call every function of the
+ * library. What waits for it is bounded (8,192 lines, 4 MiB); beyond it lines are lost, and a line says how
+ * many. Once the call returns, lines of before have been handed to the callback of before, which is not
+ * called any more, so that its context may be freed: do not hold what that callback waits for. From within a
+ * callback the call does not wait, and what waits for the callback of before is dropped. OK, NO_MEMORY or
+ * FORKED.
+ */
+DLL_EXPORTS int RAFT_SetLogCallback(RAFT_LogCallback callback, void* context);
 /** Writes the version's text, cut to size bytes with its NUL. NULL or size 0: nothing. */
 DLL_EXPORTS void RAFT_GetVersion(char* version, size_t size);
 

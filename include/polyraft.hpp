@@ -19,6 +19,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -449,6 +450,86 @@ inline std::string version() {
   RAFT_GetVersion(text, sizeof text);
   return text;
 }
+
+/** One line of the log; texts are valid during the call. RAFT_LogRecord tells what they are. */
+struct LogRecord {
+  std::uint64_t time_ns = 0;
+  /** RAFT_LOG_CRITICAL to RAFT_LOG_TRACE. */
+  int level = RAFT_LOG_INFO;
+  std::uint64_t cluster_id = 0;
+  /** 0: no server's. */
+  NodeId node_id = 0;
+  std::string_view source;
+  std::string_view position;
+  std::string_view message;
+};
+
+/**
+ * The log of all servers of this process, as RAFT_SetLogger, RAFT_SetLogLevel, RAFT_SetLogFormat and
+ * RAFT_SetLogCallback tell.
+ */
+class Log {
+ public:
+  using Callback = std::function<void(const LogRecord& record)>;
+
+  /** A file to append to, "stdout", "stderr", or nullptr for nowhere. */
+  static Status try_to(const char* path, bool debug = false) {
+    return status(RAFT_SetLogger(path, debug ? 1 : 0) == 0 ? static_cast<int>(RAFT_OK)
+                                                           : static_cast<int>(RAFT_ERR_IO));
+  }
+  static void to(const char* path, bool debug = false) { try_to(path, debug).value(); }
+  static Status try_level(int level) { return status(RAFT_SetLogLevel(level)); }
+  static void level(int level) { try_level(level).value(); }
+  /** RAFT_LOG_TEXT or RAFT_LOG_JSON. */
+  static Status try_format(int format) { return status(RAFT_SetLogFormat(format)); }
+  static void format(int format) { try_format(format).value(); }
+  /** Lines go there instead, until it is empty again; what it throws is dropped. From one thread at a time.
+   */
+  static Status try_callback(Callback callback) {
+    // What lies there for the one of before goes to it first.
+    const int code = RAFT_SetLogCallback(nullptr, nullptr);
+    if (code != RAFT_OK) return status(code);
+    const bool is_empty = callback == nullptr;
+    held().set(is_empty ? nullptr : std::make_shared<const Callback>(std::move(callback)));
+    return is_empty ? status(RAFT_OK) : status(RAFT_SetLogCallback(hand_over, nullptr));
+  }
+  static void callback(Callback callback) { try_callback(std::move(callback)).value(); }
+
+ private:
+  class Held {
+   public:
+    std::shared_ptr<const Callback> get() const {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      return callback_;
+    }
+    void set(std::shared_ptr<const Callback> callback) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      callback_.swap(callback);
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    std::shared_ptr<const Callback> callback_;
+  };
+  // Never destroyed: the library's threads go on while the process exits.
+  static Held& held() {
+    static Held* const only = new Held;
+    return *only;
+  }
+  static void hand_over(void*, const RAFT_LogRecord* record) {
+    const std::shared_ptr<const Callback> callback = held().get();
+    if (callback == nullptr) return;
+    try {
+      (*callback)({record->time_ns, record->level, record->cluster_id, record->node_id, record->source,
+                   record->position, record->message});
+    } catch (...) {
+    }
+  }
+  static Status status(int code) {
+    if (code != RAFT_OK) return Error::last(code);
+    return Nothing{};
+  }
+};
 
 }  // namespace polyraft
 

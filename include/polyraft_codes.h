@@ -94,6 +94,12 @@ enum RAFT_Error {
 #define RAFT_LOG_DEBUG 4
 #define RAFT_LOG_TRACE 5
 
+/** Forms of the log, as given to RAFT_SetLogFormat. */
+/** for people; at the start */
+#define RAFT_LOG_TEXT 0
+/** one object a line: time, level, pid, source, cluster, node, message */
+#define RAFT_LOG_JSON 1
+
 /** What onEvent reports. */
 enum RAFT_Event {
   /** this server has been removed from its cluster; value is the index of the change */

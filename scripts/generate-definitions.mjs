@@ -23,6 +23,8 @@ function publicHeader() {
   for (const [value, name] of definitions.states) lines.push(`#define STATE_${name} ${value}`);
   lines.push('', '/** Log levels, as given to RAFT_SetLogLevel. */');
   for (const [value, name] of definitions.logLevels) lines.push(`#define RAFT_LOG_${name} ${value < 0 ? `(${value})` : value}`);
+  lines.push('', '/** Forms of the log, as given to RAFT_SetLogFormat. */');
+  for (const [value, name, text] of definitions.logFormats) lines.push(`/** ${text} */`, `#define RAFT_LOG_${name} ${value}`);
   lines.push('', '/** What onEvent reports. */', 'enum RAFT_Event {');
   for (const [value, name, text] of definitions.events) lines.push(`  /** ${text} */`, `  RAFT_EVENT_${name} = ${value},`);
   lines.push('};', '', '#endif /* POLYRAFT_CODES_H */', '');

@@ -4,6 +4,7 @@ const ENUMERATIONS = [
   ['events', 'Event', 'What a server reports by event.'],
   ['states', 'Role', 'Roles of a server.'],
   ['logLevels', 'LogLevel', 'Levels of the log.'],
+  ['logFormats', 'LogFormat', 'Forms of the log.'],
   ['readKinds', 'ReadKind', 'How a read barrier is made sure of.'],
   ['memberChanges', 'MemberChange', 'Changes of the membership.'],
 ];

@@ -11,6 +11,7 @@ export function headerCheckC(definitions, note) {
   for (const [value, name] of definitions.events) equal(`RAFT_EVENT_${name}`, value);
   for (const [value, name] of definitions.states) equal(`STATE_${name}`, value);
   for (const [value, name] of definitions.logLevels) equal(`RAFT_LOG_${name}`, value);
+  for (const [value, name] of definitions.logFormats) equal(`RAFT_LOG_${name}`, value);
   for (const [value, name] of definitions.readKinds) equal(`RAFT_READ_${name}`, value);
   for (const [value, name] of definitions.memberChanges) equal(`RAFT_MEMBER_${name}`, value);
   for (const { name, members, offsets, size } of layouts(definitions.structs)) {

@@ -18,6 +18,9 @@ const parameterOf = typesOf('koffi', {
   'size_t*': '_Out_ size_t *',
   'RAFT_Handle*': '_Out_ uint64_t *',
   RAFT_Completion: 'RAFT_Completion *',
+  RAFT_LogCallback: 'RAFT_LogCallback *',
+  // The types of functions come before the structures.
+  'const struct RAFT_LogRecord*': 'const void *',
   'struct RAFT_Callbacks': 'RAFT_Callbacks',
   'const struct RAFT_Options*': 'const RAFT_Options *',
   'const struct RAFT_Buffer*': 'const RAFT_Buffer *',

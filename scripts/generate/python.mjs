@@ -18,6 +18,8 @@ const typeOf = typesOf('Python', {
   'size_t*': 'ctypes.POINTER(ctypes.c_size_t)',
   'RAFT_Handle*': 'ctypes.POINTER(ctypes.c_uint64)',
   RAFT_Completion: 'Completion',
+  RAFT_LogCallback: 'LogCallback',
+  'const struct RAFT_LogRecord*': 'ctypes.POINTER(LogRecord)',
   'struct RAFT_Callbacks': 'Callbacks',
   'const struct RAFT_Options*': 'ctypes.POINTER(Options)',
   'const struct RAFT_Buffer*': 'ctypes.POINTER(Buffer)',
@@ -62,10 +64,15 @@ export function nativePython(definitions, version, note) {
   lines.push(`VERSION = "${version}"`);
   lines.push(...enumerations(definitions, enumeration));
   lines.push('', '');
-  for (const [name, result, parameters] of definitions.functionTypes) {
-    lines.push(`${short(name)} = ${functionType(result, parameters.map(declaration))}`);
-  }
+  const functionTypes = (mentionsStruct) => {
+    for (const [name, result, parameters] of definitions.functionTypes) {
+      if (parameters.some((text) => text.includes('struct ')) !== mentionsStruct) continue;
+      lines.push(`${short(name)} = ${functionType(result, parameters.map(declaration))}`);
+    }
+  };
+  functionTypes(false);
   for (const struct of structs) lines.push(...structure(struct));
+  functionTypes(true);
   lines.push('', '# Bytes of each structure, as the header has it.', 'STRUCTURE_BYTES: List[Tuple[Any, int]] = [');
   for (const { name, size } of structs) lines.push(`    (${className(name)}, ${size}),`);
   lines.push(']', '', '# Result and parameters of each function.', 'FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {');

@@ -17,6 +17,8 @@ const typeOf = typesOf('Rust', {
   'size_t*': '*mut usize',
   'RAFT_Handle*': '*mut RAFT_Handle',
   RAFT_Completion: 'RAFT_Completion',
+  RAFT_LogCallback: 'RAFT_LogCallback',
+  'const struct RAFT_LogRecord*': '*const RAFT_LogRecord',
   'struct RAFT_Callbacks': 'RAFT_Callbacks',
   'const struct RAFT_Options*': '*const RAFT_Options',
   'const struct RAFT_Buffer*': '*const RAFT_Buffer',

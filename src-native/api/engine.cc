@@ -178,10 +178,17 @@ bool Engine::handle_control(const bridge::Record& record) {
       return true;
     }
     case protocol::kLOG: {
-      if (record.length < 8) return false;
+      constexpr uint32_t kFixedBytes = 24;
+      if (record.length < kFixedBytes) return false;
       int32_t level = 0;
+      uint32_t source_bytes = 0;
+      uint64_t ids[2] = {};
       std::memcpy(&level, record.data, sizeof level);
-      log::write(level, std::string_view(text + 8, record.length - 8));
+      std::memcpy(&source_bytes, record.data + 4, sizeof source_bytes);
+      std::memcpy(ids, record.data + 8, sizeof ids);
+      if (source_bytes > record.length - kFixedBytes) return false;
+      const std::string_view all(text + kFixedBytes, record.length - kFixedBytes);
+      log::write_of_engine(level, all.substr(0, source_bytes), ids[0], ids[1], all.substr(source_bytes));
       return true;
     }
     case protocol::kREPLY: {

@@ -1,15 +1,16 @@
 #include "api/log.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <mutex>
+
+#include "api/log_callback.h"
+#include "api/log_line.h"
 
 namespace polyraft::log {
 
@@ -31,11 +32,31 @@ Sink& sink() {
 std::atomic<int> current_level{RAFT_LOG_WARNING};
 std::atomic<bool> current_debug{false};
 
-const char* level_name(int level) {
-  static const char* const names[] = {"CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACE"};
-  if (level < RAFT_LOG_CRITICAL) level = RAFT_LOG_CRITICAL;
-  if (level > RAFT_LOG_TRACE) level = RAFT_LOG_TRACE;
-  return names[level - RAFT_LOG_CRITICAL];
+std::atomic<int> current_format{RAFT_LOG_TEXT};
+
+CallbackSink& callback_sink() {
+  static std::atomic<CallbackSink*> current{new CallbackSink};
+  CallbackSink* found = current.load();
+  if (!found->is_of_parent()) return *found;
+  auto* const fresh = new CallbackSink;
+  if (current.compare_exchange_strong(found, fresh)) return *fresh;
+  delete fresh;
+  return *found;
+}
+
+void put(Line line) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  line.time_ns = static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
+  if (callback_sink().push(line)) return;
+  const bool as_json = current_format.load(std::memory_order_relaxed) == RAFT_LOG_JSON;
+  const std::string text = as_json ? json_of(line, getpid()) : text_of(line, getpid());
+  Sink& to = sink();
+  const std::lock_guard<std::mutex> lock(to.mutex);
+  if (to.fd < 0) return;
+  // One call a line, so that lines of several processes in one file stay whole; a log that cannot be written
+  // must not stop a server.
+  if (::write(to.fd, text.data(), text.size()) < 0) return;
 }
 
 }  // namespace
@@ -64,6 +85,14 @@ bool set_sink(const char* path, bool debug, std::string* error) {
   return true;
 }
 
+bool set_callback(RAFT_LogCallback callback, void* context) {
+  return callback_sink().set(callback, context);
+}
+
+void set_format(int format) {
+  current_format.store(format);
+}
+
 void set_level(int level) {
   current_level.store(level);
 }
@@ -78,29 +107,36 @@ bool debug() {
 
 void write(int level, std::string_view text, const char* source) noexcept {
   if (level > current_level.load(std::memory_order_relaxed)) return;
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  tm parts{};
-  gmtime_r(&now.tv_sec, &parts);
-  char head[160];
-  const bool with_source = source != nullptr && current_debug.load(std::memory_order_relaxed);
-  const char* file = source;
-  if (with_source && std::strrchr(source, '/') != nullptr) file = std::strrchr(source, '/') + 1;
-  int used = std::snprintf(head, sizeof head, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s polyraft[%d] %s%s",
-                           parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
-                           parts.tm_sec, now.tv_nsec / 1000000, level_name(level), static_cast<int>(getpid()),
-                           with_source ? file : "", with_source ? ": " : "");
-  if (used < 0) return;
-  if (used >= static_cast<int>(sizeof head)) used = sizeof head - 1;
-  char newline = '\n';
-  // One call a line, so that lines of several processes in one file stay whole.
-  iovec parts_of_line[3] = {
-      {head, static_cast<size_t>(used)}, {const_cast<char*>(text.data()), text.size()}, {&newline, 1}};
-  Sink& to = sink();
-  const std::lock_guard<std::mutex> lock(to.mutex);
-  if (to.fd < 0) return;
-  // A log that cannot be written must not stop a server.
-  if (writev(to.fd, parts_of_line, 3) < 0) return;
+  Line line;
+  line.level = level;
+  line.source = "host";
+  if (source != nullptr && debug()) {
+    const char* const slash = std::strrchr(source, '/');
+    line.position = slash != nullptr ? slash + 1 : source;
+  }
+  line.message = text;
+  try {
+    put(line);
+  } catch (...) {
+    // Without memory there is no line.
+  }
+}
+
+void write_of_engine(int level, std::string_view source, uint64_t cluster_id, uint64_t node_id,
+                     std::string_view text) noexcept {
+  if (level > current_level.load(std::memory_order_relaxed)) return;
+  Line line;
+  line.level = level;
+  const size_t blank = source.find(' ');
+  line.source = source.substr(0, blank);
+  if (blank != std::string_view::npos) line.position = source.substr(blank + 1);
+  line.cluster_id = cluster_id;
+  line.node_id = node_id;
+  line.message = text;
+  try {
+    put(line);
+  } catch (...) {
+  }
 }
 
 }  // namespace polyraft::log

@@ -1,4 +1,4 @@
-// The log of all servers of this process: one sink, one level.
+// The log of all servers of this process: one sink, one level, one form.
 #ifndef POLYRAFT_API_LOG_H_
 #define POLYRAFT_API_LOG_H_
 
@@ -7,18 +7,26 @@
 #include <string>
 #include <string_view>
 
-#include "polyraft_codes.h"
+#include "polyraft.h"
 
 namespace polyraft::log {
 
 // Where lines go: null silences, "stdout", "stderr", or a file to append to. False: *error says why, nothing
 // changed.
 bool set_sink(const char* path, bool debug, std::string* error);
+// Lines go there instead, until it is null again. False: no thread can be started for it.
+bool set_callback(RAFT_LogCallback callback, void* context);
+// RAFT_LOG_TEXT or RAFT_LOG_JSON.
+void set_format(int format);
 void set_level(int level);
 int level();
 bool debug();
-// Writes one line, when the level lets it. `source` ("file:line") is added in debug mode; it may be null.
+// Writes one line of the library itself, when the level lets it. `source` ("file:line") is added in debug
+// mode; it may be null.
 void write(int level, std::string_view text, const char* source = nullptr) noexcept;
+// The same of an engine, whose source has its position behind a blank in debug mode. Node 0: of no server.
+void write_of_engine(int level, std::string_view source, uint64_t cluster_id, uint64_t node_id,
+                     std::string_view text) noexcept;
 
 }  // namespace polyraft::log
 

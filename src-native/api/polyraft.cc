@@ -203,6 +203,27 @@ int RAFT_SetLogLevel(int log_level) {
   });
 }
 
+int RAFT_SetLogFormat(int format) {
+  return guarded([&] {
+    if (is_forked_child()) return fail(RAFT_ERR_FORKED);
+    if (format != RAFT_LOG_TEXT && format != RAFT_LOG_JSON) {
+      return fail(RAFT_ERR_INVALID_ARGUMENT, "log format: must be RAFT_LOG_TEXT (0) or RAFT_LOG_JSON (1)");
+    }
+    log::set_format(format);
+    return static_cast<int>(RAFT_OK);
+  });
+}
+
+int RAFT_SetLogCallback(RAFT_LogCallback callback, void* context) {
+  return guarded([&] {
+    if (is_forked_child()) return fail(RAFT_ERR_FORKED);
+    if (!log::set_callback(callback, context)) {
+      return fail(RAFT_ERR_NO_MEMORY, "no thread can be started for the log's callback");
+    }
+    return static_cast<int>(RAFT_OK);
+  });
+}
+
 void RAFT_GetVersion(char* version, size_t size) {
   if (version == nullptr || size == 0) return;
   const size_t length = std::min(size - 1, sizeof(POLYRAFT_VERSION) - 1);

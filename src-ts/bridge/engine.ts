@@ -1,5 +1,5 @@
 import { ErrorCode, EventCode, LogLevel } from '../core/codes.generated.ts';
-import { nodeIdToHex } from '../core/node-id.ts';
+import { nodeIdToBigint } from '../core/node-id.ts';
 import type { Logger } from '../core/api.ts';
 import { parseInterfaceConfig } from '../facade/interface-config.ts';
 import { ServerError, type RaftServer, type ServerConfig, type StateMachinePort } from '../server/api.ts';
@@ -178,7 +178,7 @@ export class Engine implements SlotOwner {
       if (index >= MAX_SERVERS || (inUse !== undefined && !inUse.isGone))
         throw new ServerError(ErrorCode.INTERNAL, `slot ${index} is not free`);
       const { config, warnings } = await parseInterfaceConfig(text);
-      const logger = this.log.logger(`${config.clusterId.toString(16)}/${nodeIdToHex(config.id)}: `);
+      const logger = this.log.logger(config.clusterId, nodeIdToBigint(config.id));
       for (const warning of warnings) logger.warning(warning);
       slot = new Slot(this.region, index, config.maxProposalBytes, this);
       this.slots.set(index, slot);

@@ -55,7 +55,7 @@ export const RecordType = {
   COMPLETIONS: 67,
   /** engine event ring: id to answer with MESSAGE_REPLY; payload the request body */
   MESSAGE: 68,
-  /** engine control event ring: payload i32 level, u32 reserved, then one line of text without newline */
+  /** engine control event ring: payload i32 level, u32 bytes of the source, u64 cluster id, u64 node id (0: of no server), then the source (in debug mode with a blank and the position behind it), then one line of text without newline */
   LOG: 69,
   /** engine control event ring: payload the engine's version text */
   ENGINE_READY: 70,

@@ -3,7 +3,7 @@ import { get as getPlain, type IncomingMessage } from 'node:http';
 import { get as getSecure } from 'node:https';
 import { createServer } from 'node:net';
 import { nodeIdToBigint } from '../core/node-id.ts';
-import { SILENT } from '../core/silent-logger.ts';
+import { SILENT } from '../core/loggers.ts';
 import type { PeerConfig, ServerConfig } from '../server/api.ts';
 import { textOf } from '../server/errors.ts';
 import { bindError, resolveHost } from '../transport/listener-table.ts';

@@ -40,6 +40,8 @@ export interface Logger {
   info(text: string): void;
   warning(text: string): void;
   error(text: string): void;
+  /** The same log for one part of a server, whose lines then say so. Absent: they do not. */
+  named?(source: string): Logger;
 }
 
 export interface CoreConfig {

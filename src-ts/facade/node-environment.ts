@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from '../core/api.ts';
+import { loggerOf } from '../core/loggers.ts';
 import type { Clock, ServerEnvironment } from '../server/api.ts';
 import type { StorageBinding } from '../storage/native-binding.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
@@ -42,7 +43,7 @@ export class NodeEnvironment {
       binding: this.binding,
       clock,
       random,
-      logger,
+      logger: loggerOf(logger, 'server'),
       createTransport: (config, members, events) => {
         const own = config.peers.find((peer) => peer.id === config.id);
         return createTransport({
@@ -53,13 +54,14 @@ export class NodeEnvironment {
           events,
           clock,
           random,
-          logger,
+          logger: loggerOf(logger, 'transport'),
           listeners: this.listeners,
           checkQuorum: config.checkQuorum,
           ...(config.peerTls === undefined ? {} : { tls: config.peerTls }),
         });
       },
-      createCompanion: (config, server) => createAdminEndpoint(config, server, clock, logger),
+      createCompanion: (config, server) =>
+        createAdminEndpoint(config, server, clock, loggerOf(logger, 'admin')),
       runtime: this.runtime,
       version: this.version,
     };

@@ -1,5 +1,5 @@
 import { stringify } from 'lossless-json';
-import { SILENT } from '../core/silent-logger.ts';
+import { SILENT } from '../core/loggers.ts';
 import { metricsText } from '../admin/metrics.ts';
 import type { RaftServer as EngineServer } from '../server/api.ts';
 import { changeMember, changeMembers, transferLeadership, type ChangeRequest } from '../facade/easyraft.ts';

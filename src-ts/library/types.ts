@@ -48,12 +48,14 @@ export interface RaftEvent {
   readonly text: string;
 }
 
-/** Where log lines go; they never hold what is proposed. */
+/** Where log lines go; they never hold what is proposed. Its methods are called on the event loop, and should not block. */
 export interface Logger {
   debug(text: string): void;
   info(text: string): void;
   warning(text: string): void;
   error(text: string): void;
+  /** A logger for one part of a server: raft, server, storage, transport or admin. Absent: all lines come here. */
+  named?(source: string): Logger;
 }
 
 /** The certificates of an endpoint. */

@@ -1,5 +1,6 @@
 import type { RaftNode } from '../core/api.ts';
 import { createRaftNode } from '../core/raft-node.ts';
+import { loggerOf } from '../core/loggers.ts';
 import type { ServerConfig, ServerEnvironment, TransportPeer } from './api.ts';
 import { APPLYING_BYTES, INFLIGHT_BYTES } from './limits.ts';
 import type { Membership } from './membership.ts';
@@ -27,7 +28,7 @@ export function createNode(
     ...(config.quorumTick === undefined ? {} : { quorumTick: config.quorumTick }),
     preVote: config.preVote,
     random: environment.random,
-    logger: environment.logger,
+    logger: loggerOf(environment.logger, 'raft'),
   });
 }
 

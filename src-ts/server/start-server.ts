@@ -1,5 +1,6 @@
 /** Starts a server: storage, boot, transport. Rejects with ServerError; nothing stays open or locked then. */
 import { ErrorCode } from '../core/codes.generated.ts';
+import { loggerOf } from '../core/loggers.ts';
 import { openStorage, type OpenedStorage } from '../storage/open-storage.ts';
 import {
   ServerError,
@@ -34,7 +35,7 @@ export async function startServer(
     const storage = await openStorage({
       disk: environment.disk,
       binding: environment.binding,
-      logger: environment.logger,
+      logger: loggerOf(environment.logger, 'storage'),
       walDirectory: config.walDirectory,
       snapDirectory: config.snapDirectory,
       nodeId: config.id,

@@ -31,6 +31,7 @@ export class RealCluster {
   readonly servers = new Map<number, RaftServer>();
   readonly hosts = new Map<number, FakeHost>();
   readonly lines: string[] = [];
+  readonly debugLines: string[] = [];
   private readonly environment = new NodeEnvironment(null, 'node', '0.0.0-test');
   private readonly changes: Readonly<Record<string, unknown>>;
   private raftPorts: number[] = [];
@@ -96,7 +97,8 @@ export class RealCluster {
   async start(id: number, count = this.servers.size, join_ = false): Promise<void> {
     const host = this.hosts.get(id) ?? new FakeHost();
     const line = (text: string): void => void this.lines.push(`${id} ${text}`);
-    const logger = { debug: () => undefined, info: line, warning: line, error: line };
+    const debug = (text: string): void => void this.debugLines.push(text);
+    const logger = { debug, info: line, warning: line, error: line };
     const { config } = parseConfig(this.configText(id, count, join_));
     const server = await startServer(config, this.environment.for(logger), host, {
       appliedIndex: host.appliedTo,

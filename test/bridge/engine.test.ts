@@ -14,6 +14,25 @@ function stateOf(fixture: Fixture): number {
   return fixture.binding.words[P.REGION_ENGINE_STATE_AT >>> 2]!;
 }
 
+/** A line as the host reads it. */
+function logged(payload: Uint8Array): {
+  level: number;
+  clusterId: bigint;
+  nodeId: bigint;
+  source: string;
+  text: string;
+} {
+  const bytes = Buffer.from(payload);
+  const end = 24 + bytes.readUInt32LE(4);
+  return {
+    level: bytes.readInt32LE(0),
+    clusterId: bytes.readBigUInt64LE(8),
+    nodeId: bytes.readBigUInt64LE(16),
+    source: bytes.subarray(24, end).toString(),
+    text: bytes.subarray(end).toString(),
+  };
+}
+
 describe('the engine', () => {
   it('says that it is ready, then sleeps, and wakes by the doorbell', async () => {
     const fixture = new Fixture();
@@ -59,20 +78,29 @@ describe('the engine', () => {
 
   it('logs what the host wants to see, in one line each, and nothing else', async () => {
     const fixture = new Fixture();
-    const logger = fixture.engine.log.logger('a/1: ');
+    const logger = fixture.engine.log.logger(2n ** 63n + 5n, 2n ** 64n - 1n);
     await fixture.controlEvents.next(RecordType.ENGINE_READY);
     logger.debug('hidden');
     logger.info('first\nsecond \u001b[31m\0 é');
     const line = await fixture.controlEvents.next(RecordType.LOG);
-    expect(Buffer.from(line.payload).readInt32LE(0)).toBe(LogLevel.INFO);
-    expect(Buffer.from(line.payload).subarray(8).toString()).toBe('a/1: first | second \\x1b[31m\\x00 é');
+    expect(logged(line.payload)).toEqual({
+      level: LogLevel.INFO,
+      clusterId: 2n ** 63n + 5n,
+      nodeId: 2n ** 64n - 1n,
+      source: 'server',
+      text: 'first | second \\x1b[31m\\x00 é',
+    });
     await fixture.control.send(RecordType.SET_LOG, 0, fields(LogLevel.DEBUG, 1));
     await until(() => fixture.binding.engineIsParked, 'the level is set');
-    logger.debug('shown');
-    const shown = Buffer.from((await fixture.controlEvents.next(RecordType.LOG)).payload)
-      .subarray(8)
-      .toString();
-    expect(shown).toMatch(/^engine\.test\.ts:\d+: a\/1: shown$/);
+    logger.named?.('transport').debug('shown');
+    const shown = logged((await fixture.controlEvents.next(RecordType.LOG)).payload);
+    expect(shown.source).toMatch(/^transport engine\.test\.ts:\d+$/);
+    expect(shown.text).toBe('shown');
+    fixture.engine.log.write(LogLevel.WARNING, 'of no server');
+    expect(logged((await fixture.controlEvents.next(RecordType.LOG)).payload)).toMatchObject({
+      nodeId: 0n,
+      source: 'engine',
+    });
     await fixture.control.send(RecordType.SET_LOG, 0, fields(LogLevel.ERROR, 0));
     await until(() => fixture.binding.engineIsParked, 'the level is set');
     logger.warning('hidden');
@@ -81,15 +109,13 @@ describe('the engine', () => {
 
   it('loses log lines, and says how many, rather than memory', async () => {
     const fixture = new Fixture();
-    const logger = fixture.engine.log.logger('');
+    const logger = fixture.engine.log.logger(1n, 1n);
     const line = 'x'.repeat(8000);
     for (let i = 0; i < 200; i++) logger.info(line);
     const kept = fixture.controlEvents.readAll().filter((record) => record.type === RecordType.LOG).length;
     expect(kept).toBeLessThan(200);
     logger.info('after');
-    const texts = fixture.controlEvents
-      .readAll()
-      .map((record) => Buffer.from(record.payload.slice(8)).toString());
+    const texts = fixture.controlEvents.readAll().map((record) => logged(record.payload).text);
     expect(texts).toEqual([expect.stringContaining(`${200 - kept} log lines were lost`), 'after']);
     await turn();
   });

@@ -115,7 +115,11 @@ export class Callbacks {
     if (name === 'SERVER_FAILED') this.#outcomes.fail('STOPPED', reason);
     const number = Number(value);
     this.#observe(() =>
-      this.#options.onEvent?.({ name, value: Number.isSafeInteger(number) ? number : BigInt(value), text: reason }),
+      this.#options.onEvent?.({
+        name,
+        value: Number.isSafeInteger(number) ? number : BigInt(value),
+        text: reason,
+      }),
     );
   }
 

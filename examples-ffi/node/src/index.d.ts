@@ -48,7 +48,10 @@ export declare class RaftError extends Error {
 export declare class RaftServer {
   private constructor();
   static start(config: object | string, machine: StateMachine, options?: StartOptions): Promise<RaftServer>;
-  propose(data: Uint8Array, options?: WaitOptions): Promise<{ readonly index: number; readonly term: number }>;
+  propose(
+    data: Uint8Array,
+    options?: WaitOptions,
+  ): Promise<{ readonly index: number; readonly term: number }>;
   readIndex(options?: WaitOptions & { readonly kind?: 'safe' | 'lease' }): Promise<number>;
   snapshot(options?: WaitOptions): Promise<number>;
   transferLeadership(to: NodeId, options?: WaitOptions): Promise<void>;
@@ -67,3 +70,21 @@ export declare const LogLevel: Readonly<
 >;
 export declare function setLog(path: string | null): void;
 export declare function setLogLevel(level: number): void;
+export declare const LogFormat: Readonly<Record<'TEXT' | 'JSON', number>>;
+/** TEXT for people, or JSON: one object a line. */
+export declare function setLogFormat(format: number): void;
+
+/** One line of the log. */
+export interface LogRecord {
+  readonly time: Date;
+  /** One of LogLevel. */
+  readonly level: number;
+  readonly clusterId: bigint;
+  /** The server that it is about; 0 where it is about none. */
+  readonly nodeId: bigint;
+  /** The part that tells it: raft, server, storage, transport, admin, engine, host. */
+  readonly source: string;
+  readonly message: string;
+}
+/** Lines go to the callback instead of where setLog says; null: no more. Resolves when that of before has got all of its. */
+export declare function setLogCallback(callback: ((record: LogRecord) => void) | null): Promise<void>;

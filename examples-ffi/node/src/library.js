@@ -10,7 +10,8 @@ const FILE_NAME = 'libpolyraft.so.0';
 /** What is tried, in this order; POLYRAFT_LIBRARY alone when it is set. */
 function candidates() {
   const chosen = process.env.POLYRAFT_LIBRARY;
-  if (chosen) return [existsSync(chosen) && statSync(chosen).isDirectory() ? join(chosen, FILE_NAME) : chosen];
+  if (chosen)
+    return [existsSync(chosen) && statSync(chosen).isDirectory() ? join(chosen, FILE_NAME) : chosen];
   const found = [];
   let directory = dirname(fileURLToPath(import.meta.url));
   for (; dirname(directory) !== directory; directory = dirname(directory)) {
@@ -39,7 +40,9 @@ function declareTypes() {
   for (const prototype of CALLBACKS) koffi.proto(prototype);
   for (const { name, members, bytes, offsets } of STRUCTURES) {
     const type = koffi.struct(name, members);
-    const differs = Object.entries(offsets).find(([member, offset]) => koffi.offsetof(type, member) !== offset);
+    const differs = Object.entries(offsets).find(
+      ([member, offset]) => koffi.offsetof(type, member) !== offset,
+    );
     if (koffi.sizeof(type) !== bytes || differs !== undefined)
       throw new Error(`struct ${name} is not laid out here as polyraft.h has it`);
   }

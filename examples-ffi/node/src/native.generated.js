@@ -118,6 +118,14 @@ export const LogLevel = Object.freeze({
   TRACE: 5,
 });
 
+/** Forms of the log. */
+export const LogFormat = Object.freeze({
+  /** for people; at the start */
+  TEXT: 0,
+  /** one object a line: time, level, pid, source, cluster, node, message */
+  JSON: 1,
+});
+
 /** How a read barrier is made sure of. */
 export const ReadKind = Object.freeze({
   /** a round of heartbeats makes sure that the leader still leads */
@@ -143,6 +151,7 @@ export const MemberChange = Object.freeze({
 /** Types of functions that the library calls. */
 export const CALLBACKS = [
   'void RAFT_Completion(uintptr_t user, int code, uint64_t index, uint64_t term)',
+  'void RAFT_LogCallback(uintptr_t context, const void * record)',
   'int ApplyFunction(uintptr_t context, uint64_t index, uint64_t term, const void * data, uint64_t size)',
   'int RestoreFunction(uintptr_t context, uint64_t index, uint64_t term, const void * data, uint64_t size)',
   'int TakeSnapshotFunction(uintptr_t context, uint64_t index, void * data, void * size)',
@@ -200,6 +209,21 @@ export const STRUCTURES = [
     },
     offsets: { change: 0, id: 8, url: 16 },
   },
+  {
+    name: 'RAFT_LogRecord',
+    bytes: 64,
+    members: {
+      struct_size: 'size_t',
+      time_ns: 'uint64_t',
+      cluster_id: 'uint64_t',
+      node_id: 'uint64_t',
+      level: 'int',
+      source: 'const char *',
+      position: 'const char *',
+      message: 'const char *',
+    },
+    offsets: { struct_size: 0, time_ns: 8, cluster_id: 16, node_id: 24, level: 32, source: 40, position: 48, message: 56 },
+  },
 ];
 
 /** Exported functions. */
@@ -240,6 +264,10 @@ export const FUNCTIONS = {
     'int RAFT_SetLogger(const char * log_path, int debug)',
   RAFT_SetLogLevel:
     'int RAFT_SetLogLevel(int log_level)',
+  RAFT_SetLogFormat:
+    'int RAFT_SetLogFormat(int format)',
+  RAFT_SetLogCallback:
+    'int RAFT_SetLogCallback(RAFT_LogCallback * callback, uintptr_t context)',
   RAFT_GetVersion:
     'void RAFT_GetVersion(_Out_ uint8_t * version, size_t size)',
   RAFT_LastError:

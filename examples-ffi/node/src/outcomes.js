@@ -50,7 +50,9 @@ export class Outcomes {
 
   /** This node applies nothing more. */
   fail(code, reason, cause) {
-    this.#failure ??= new RaftError(code, `the proposal was committed, but not applied here: ${reason}`, { cause });
+    this.#failure ??= new RaftError(code, `the proposal was committed, but not applied here: ${reason}`, {
+      cause,
+    });
     for (const { reject } of this.#committed.values()) reject(this.#failure);
     this.#committed.clear();
   }

@@ -89,7 +89,8 @@ export class RaftServer {
     for (;;) {
       const { token, promise } = this.#outcomes.add(data);
       const code = submit(this.#running(), data, data.length, 0, this.#callbacks.completion, token);
-      if (code === ErrorCode.OK) return within(promise, end === Infinity ? -1 : Math.max(0, end - performance.now()));
+      if (code === ErrorCode.OK)
+        return within(promise, end === Infinity ? -1 : Math.max(0, end - performance.now()));
       this.#outcomes.forget(token);
       if (code !== ErrorCode.BUSY || performance.now() > end) check(code);
       await delay(BUSY_PAUSE_MS);

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import unittest
 from pathlib import Path
+from typing import List
 
+from polyraft import LogFormat, LogLevel, LogRecord, set_log_callback, set_log_format, set_log_level
 from polyraft._native_generated import STRUCTURE_BYTES
 
-from support import ServerTest
+from support import Journal, ServerTest, propose
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +36,30 @@ class PackageTest(ServerTest):
     def test_another_library(self) -> None:
         result = python("-c", "import polyraft; polyraft.version()", POLYRAFT_LIBRARY="libc.so.6")
         self.assertIn("another version", result.stderr)
+
+    def test_lines_of_the_log_come_to_a_callback(self) -> None:
+        seen: List[LogRecord] = []
+        set_log_callback(seen.append)
+        set_log_level(LogLevel.DEBUG)
+        try:
+            server = self.start(Journal())
+            propose(server, "x")
+            set_log_format(LogFormat.JSON)
+        finally:
+            set_log_level(LogLevel.CRITICAL)
+            set_log_callback(None)
+            set_log_format(LogFormat.TEXT)
+        leader = [each for each in seen if "is the leader at term" in each.message]
+        self.assertEqual({(each.source, each.node_id) for each in leader}, {("raft", 1)})
+        self.assertGreater(leader[0].time_ns, 1_700_000_000 * 10**9)
+        count = len(seen)
+        server.stop()
+        self.assertEqual(len(seen), count)
+
+    def test_an_interpreter_ends_with_a_callback_for_the_log(self) -> None:
+        program = "import polyraft\npolyraft.set_log_callback(print)\nprint('end')\n"
+        result = python("-c", program)
+        self.assertEqual((result.returncode, result.stdout), (0, "end\n"), result.stderr)
 
     def test_an_interpreter_ends_with_servers_running(self) -> None:
         program = (

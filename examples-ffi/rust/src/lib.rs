@@ -43,9 +43,11 @@ mod state_machine;
 
 pub use builder::Builder;
 pub use error::Error;
-pub use log::{set_log, set_log_level, version, Log};
+pub use log::{
+    clear_log_callback, set_log, set_log_callback, set_log_format, set_log_level, version, Log, LogRecord,
+};
 pub use outcomes::Proposal;
-pub use polyraft_sys::{ErrorCode, Event, LogLevel, MemberChangeKind, ReadKind, Role};
+pub use polyraft_sys::{ErrorCode, Event, LogFormat, LogLevel, MemberChangeKind, ReadKind, Role};
 pub use server::{MemberChange, Server};
 pub use state_machine::{Entry, Failure, StateMachine};
 

@@ -2,7 +2,7 @@ import type { CoreConfig, RaftNode } from '../../core/api.ts';
 import type { EntryBatch, Proposals } from '../../core/entry-batch.ts';
 import { LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD } from '../../core/node-id.ts';
 import { createRaftNode } from '../../core/raft-node.ts';
-import { SILENT } from '../../core/silent-logger.ts';
+import { SILENT } from '../../core/loggers.ts';
 import {
   ConfChangeTransition,
   makeMessage,

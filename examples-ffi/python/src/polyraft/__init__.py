@@ -9,8 +9,16 @@
 """
 
 from ._errors import RaftError, RaftTimeoutError
-from ._library import LibraryNotFoundError, set_log, set_log_level, version
-from ._native_generated import ErrorCode, Event, LogLevel, ReadKind, Role
+from ._library import (
+    LibraryNotFoundError,
+    LogRecord,
+    set_log,
+    set_log_callback,
+    set_log_format,
+    set_log_level,
+    version,
+)
+from ._native_generated import ErrorCode, Event, LogFormat, LogLevel, ReadKind, Role
 from ._server import Committed, Server, StateMachine
 
 __all__ = [
@@ -18,7 +26,9 @@ __all__ = [
     "ErrorCode",
     "Event",
     "LibraryNotFoundError",
+    "LogFormat",
     "LogLevel",
+    "LogRecord",
     "RaftError",
     "RaftTimeoutError",
     "ReadKind",
@@ -26,6 +36,8 @@ __all__ = [
     "Server",
     "StateMachine",
     "set_log",
+    "set_log_callback",
+    "set_log_format",
     "set_log_level",
     "version",
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional, Union
+from typing import Any, Callable, List, Optional, Union
 
 from ._errors import error_of
-from ._native_generated import FUNCTIONS, VERSION, LogLevel
+from ._native_generated import FUNCTIONS, VERSION, LogCallback, LogFormat, LogLevel
 
 _FILE_NAME = "libpolyraft.so.0"
 _VERSION_BYTES_MAX = 64
@@ -99,3 +101,66 @@ def set_log(path: Optional[Union[str, "os.PathLike[str]"]], *, debug: bool = Fal
 def set_log_level(level: LogLevel) -> None:
     """What is less grave is not logged. At the start: WARNING, to stderr."""
     check(library().RAFT_SetLogLevel(int(level)))
+
+
+def set_log_format(form: LogFormat) -> None:
+    """TEXT for people, or JSON: one object a line."""
+    check(library().RAFT_SetLogFormat(int(form)))
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """One line of the log."""
+
+    time_ns: int
+    """Since 1970, UTC."""
+    level: int
+    """A LogLevel."""
+    cluster_id: int
+    node_id: int
+    """The server that it is about; 0 where it is about none."""
+    source: str
+    """The part that tells it: raft, server, storage, transport, admin, engine, host."""
+    message: str
+
+
+_on_record: Optional[Callable[[LogRecord], None]] = None
+
+
+def _hand_over(_context: Any, pointer: Any) -> None:
+    callback = _on_record
+    if callback is None:
+        return
+    record = pointer.contents
+    callback(
+        LogRecord(
+            record.time_ns,
+            record.level,
+            record.cluster_id,
+            record.node_id,
+            record.source.decode("utf-8"),
+            record.message.decode("utf-8"),
+        )
+    )
+
+
+# Never freed: the library's thread may be in it.
+_log_callback = LogCallback(_hand_over)
+
+
+def set_log_callback(callback: Optional[Callable[[LogRecord], None]]) -> None:
+    """Gives lines of the log to `callback`, on a thread of the library's, instead of where set_log says; None: no more.
+
+    It may block, and call everything. Once this returns, the callback of before is not called any more.
+    """
+    global _on_record
+    check(library().RAFT_SetLogCallback(LogCallback(), None))
+    _on_record = callback
+    if callback is not None:
+        atexit.register(_end_log)
+        check(library().RAFT_SetLogCallback(_log_callback, None))
+
+
+def _end_log() -> None:
+    # An interpreter that ends takes no calls any more.
+    library().RAFT_SetLogCallback(LogCallback(), None)

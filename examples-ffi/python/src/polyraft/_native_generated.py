@@ -131,6 +131,15 @@ class LogLevel(enum.IntEnum):
     TRACE = 5
 
 
+class LogFormat(enum.IntEnum):
+    """Forms of the log."""
+
+    TEXT = 0
+    """for people; at the start"""
+    JSON = 1
+    """one object a line: time, level, pid, source, cluster, node, message"""
+
+
 class ReadKind(enum.IntEnum):
     """How a read barrier is made sure of."""
 
@@ -218,12 +227,31 @@ class MemberChangeRecord(ctypes.Structure):
     ]
 
 
+
+
+class LogRecord(ctypes.Structure):
+    """struct RAFT_LogRecord: 64 bytes."""
+
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("time_ns", ctypes.c_uint64),
+        ("cluster_id", ctypes.c_uint64),
+        ("node_id", ctypes.c_uint64),
+        ("level", ctypes.c_int),
+        ("source", ctypes.c_char_p),
+        ("position", ctypes.c_char_p),
+        ("message", ctypes.c_char_p),
+    ]
+
+LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(LogRecord))
+
 # Bytes of each structure, as the header has it.
 STRUCTURE_BYTES: List[Tuple[Any, int]] = [
     (Callbacks, 64),
     (Options, 96),
     (Buffer, 16),
     (MemberChangeRecord, 24),
+    (LogRecord, 64),
 ]
 
 # Result and parameters of each function.
@@ -246,6 +274,8 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "RAFT_GetMetrics": (ctypes.c_int, [ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t]),
     "RAFT_SetLogger": (ctypes.c_int, [ctypes.c_char_p, ctypes.c_int]),
     "RAFT_SetLogLevel": (ctypes.c_int, [ctypes.c_int]),
+    "RAFT_SetLogFormat": (ctypes.c_int, [ctypes.c_int]),
+    "RAFT_SetLogCallback": (ctypes.c_int, [LogCallback, ctypes.c_void_p]),
     "RAFT_GetVersion": (None, [ctypes.c_char_p, ctypes.c_size_t]),
     "RAFT_LastError": (ctypes.c_char_p, []),
     "RAFT_StrError": (ctypes.c_char_p, [ctypes.c_int]),

@@ -316,6 +316,36 @@ impl LogLevel {
     }
 }
 
+/// Forms of the log.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// for people; at the start
+    Text = 0,
+    /// one object a line: time, level, pid, source, cluster, node, message
+    Json = 1,
+}
+
+impl LogFormat {
+    /// The one with this value, if there is one.
+    pub fn from_value(value: c_int) -> Option<Self> {
+        match value {
+            0 => Some(Self::Text),
+            1 => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// Its name as the C header has it, without prefix.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "TEXT",
+            Self::Json => "JSON",
+        }
+    }
+}
+
 /// How a read barrier is made sure of.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -389,6 +419,7 @@ impl MemberChangeKind {
 }
 
 pub type RAFT_Completion = Option<unsafe extern "C" fn(user: *mut c_void, code: c_int, index: u64, term: u64)>;
+pub type RAFT_LogCallback = Option<unsafe extern "C" fn(context: *mut c_void, record: *const RAFT_LogRecord)>;
 
 /// struct RAFT_Callbacks: 64 bytes.
 #[repr(C)]
@@ -470,6 +501,33 @@ const _: () = {
     assert!(std::mem::offset_of!(RAFT_MemberChange, url) == 16);
 };
 
+/// struct RAFT_LogRecord: 64 bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RAFT_LogRecord {
+    pub struct_size: usize,
+    pub time_ns: u64,
+    pub cluster_id: u64,
+    pub node_id: u64,
+    pub level: c_int,
+    pub source: *const c_char,
+    pub position: *const c_char,
+    pub message: *const c_char,
+}
+
+// As the header has it: what differs does not compile.
+const _: () = {
+    assert!(std::mem::size_of::<RAFT_LogRecord>() == 64);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, struct_size) == 0);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, time_ns) == 8);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, cluster_id) == 16);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, node_id) == 24);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, level) == 32);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, source) == 40);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, position) == 48);
+    assert!(std::mem::offset_of!(RAFT_LogRecord, message) == 56);
+};
+
 extern "C" {
     pub fn RAFT_NewRaftServerWith(options: *const RAFT_Options, handle: *mut RAFT_Handle) -> c_int;
     pub fn RAFT_StopServer(handle: RAFT_Handle) -> c_int;
@@ -489,6 +547,8 @@ extern "C" {
     pub fn RAFT_GetMetrics(handle: RAFT_Handle, buffer: *mut c_char, size: usize) -> c_int;
     pub fn RAFT_SetLogger(log_path: *const c_char, debug: c_int) -> c_int;
     pub fn RAFT_SetLogLevel(log_level: c_int) -> c_int;
+    pub fn RAFT_SetLogFormat(format: c_int) -> c_int;
+    pub fn RAFT_SetLogCallback(callback: RAFT_LogCallback, context: *mut c_void) -> c_int;
     pub fn RAFT_GetVersion(version: *mut c_char, size: usize);
     pub fn RAFT_LastError() -> *const c_char;
     pub fn RAFT_StrError(code: c_int) -> *const c_char;

@@ -29,6 +29,16 @@ std::string reply(int code, const std::string& rest = "") {
   return payload + rest;
 }
 
+std::string log_line(int level, uint64_t cluster, uint64_t node, const std::string& source,
+                     const std::string& text) {
+  std::string payload;
+  append<int32_t>(&payload, level);
+  append<uint32_t>(&payload, static_cast<uint32_t>(source.size()));
+  append<uint64_t>(&payload, cluster);
+  append<uint64_t>(&payload, node);
+  return payload + source + text;
+}
+
 std::string index_reply(uint64_t index) {
   std::string rest;
   append<uint64_t>(&rest, index);
@@ -341,9 +351,11 @@ int run() {
     commands.read_all([&](uint16_t type, uint16_t, uint64_t id, const std::string& payload) {
       if (type == protocol::kSTOP_ENGINE) _exit(0);
       if (type == protocol::kSET_LOG) {
-        std::string line =
-            reply(RAFT_LOG_DEBUG, "the log level is " + std::to_string(read_at<int32_t>(payload, 0)));
-        events.send(protocol::kLOG, 0, line);
+        const auto level = read_at<int32_t>(payload, 0);
+        // Its position has two parts, as that of an engine in debug mode.
+        events.send(protocol::kLOG, 0,
+                    log_line(RAFT_LOG_DEBUG, 7, 255, "transport fake.ts:12",
+                             "the log level is " + std::to_string(level)));
       }
       if (type != protocol::kCREATE_SERVER) return true;
       const JsonObject config = JsonObject::parse(payload.substr(16)).value();

@@ -7,3 +7,8 @@ export const SILENT: Logger = {
   warning: () => undefined,
   error: () => undefined,
 };
+
+/** The logger of one part of a server: raft, server, storage, transport, admin. */
+export function loggerOf(logger: Logger, source: string): Logger {
+  return logger.named?.(source) ?? logger;
+}

@@ -1,0 +1,73 @@
+/** At the finest level no line of the log holds what is proposed, the admin secret, or a private key. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, expect, test } from 'vitest';
+import { proposalsOf } from '../../src-ts/core/entry-batch.ts';
+import { polyraft } from '../cli/polyraft.ts';
+import { CertificateDirectory } from '../tls/certificates.ts';
+import { tlsConfig } from '../tls/configuration.ts';
+import { eventually, RealCluster, TOKEN } from './real-cluster.ts';
+
+const PAYLOAD = 'marked-payload-7f3a91';
+const directory = new CertificateDirectory();
+afterAll(() => {
+  directory.remove();
+});
+
+/** The text itself, and how code shows bytes by accident. */
+function formsOf(text: string): string[] {
+  const bytes = Buffer.from(text);
+  const lists = [...bytes.subarray(0, 8)];
+  return [
+    text.slice(0, 8),
+    bytes.toString('hex').slice(0, 16),
+    bytes.toString('base64').slice(0, 10),
+    lists.join(','),
+    lists.join(', '),
+    lists.map((byte) => byte.toString(16)).join(' '),
+  ];
+}
+
+test('neither payloads nor the secret nor keys are in the log', async () => {
+  const authority = directory.authority('ca');
+  const own = authority.issue('node');
+  const operator = authority.issue('operator', { usage: 'clientAuth' });
+  const tls = tlsConfig({ ...own, clientCertAuth: false });
+  const cluster = await RealCluster.of(3, { admin_tls: tls, peer_tls: tlsConfig(own) });
+  try {
+    const payloads = Array.from({ length: 20 }, (_, i) => Buffer.from(`${PAYLOAD} ${i}`));
+    const leader = await cluster.leader();
+    const before = cluster.servers.get(leader)!.figures().commitIndex;
+    for (const server of cluster.servers.values())
+      server.propose(proposalsOf(payloads), new Float64Array(payloads.length).fill(-1));
+    await eventually(
+      'proposals of all three to be committed',
+      () => cluster.servers.get(leader)!.figures().commitIndex >= before + 3 * payloads.length,
+    );
+    const messaged = [...cluster.servers.values()][0]!;
+    await messaged.sendHostMessage(leader, Buffer.from(PAYLOAD)).catch(() => undefined);
+    const ca = ['--cacert', authority.file];
+    const at = ['--admin', cluster.url(leader), ...ca];
+    const other = (leader % 3) + 1;
+    const wrong = `${directory.path}/wrong`;
+    writeFileSync(wrong, `${TOKEN}-and-more\n`);
+    expect((await polyraft('snapshot', ...at, '--token-file', wrong)).code).toBe(2);
+    expect((await polyraft('snapshot', ...at, '--token-file', cluster.tokenFile)).code).toBe(0);
+    const pair = ['--cert', operator.certFile, '--key', operator.keyFile];
+    expect((await polyraft('transfer', String(other), ...at, ...pair)).code).toBe(0);
+    // Of another secret, a file that cannot be used, and a key that does not fit.
+    writeFileSync(cluster.tokenFile, `${TOKEN} with a blank\n`);
+    expect((await polyraft('snapshot', ...at, '--token-file', wrong)).code).toBe(2);
+    writeFileSync(cluster.tokenFile, `${TOKEN}\n`);
+    await cluster.stop(other);
+    await cluster.start(other, 3);
+    await cluster.leader();
+    const lines = [...cluster.lines, ...cluster.debugLines].join('\n');
+    expect(lines).toMatch(/asks to take a snapshot/);
+    expect(cluster.debugLines.length).toBeGreaterThan(0);
+    const key = readFileSync(own.keyFile, 'latin1').split('\n')[1]!;
+    for (const secret of [PAYLOAD, TOKEN, key])
+      for (const form of formsOf(secret)) expect(lines).not.toContain(form);
+  } finally {
+    await cluster.close();
+  }
+}, 120_000);
