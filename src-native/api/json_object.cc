@@ -7,11 +7,76 @@ namespace polyraft {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 std::string json_of(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
+
+// Takes the members of the outermost object as they are read, so that no depth of what they hold matters.
+class MemberReader final : public nlohmann::json_sax<Json> {
+ public:
+  using Members = std::vector<JsonObject::Member>;
+
+  explicit MemberReader(Members* members) : members_(members) {}
+
+  bool is_object() const { return is_object_; }
+  const std::string& reason() const { return reason_; }
+
+  bool null() override { return scalar(nullptr); }
+  bool boolean(bool value) override { return scalar(value); }
+  bool number_integer(number_integer_t value) override { return scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
+  bool number_float(number_float_t value, const string_t& /*text*/) override { return scalar(value); }
+  bool string(string_t& value) override { return add(true, value); }
+  bool binary(binary_t& /*value*/) override { return false; }
+  bool start_object(size_t /*elements*/) override {
+    if (depth_ == 0) is_object_ = true;
+    return enter();
+  }
+  bool end_object() override { return leave(); }
+  bool start_array(size_t /*elements*/) override { return enter(); }
+  bool end_array() override { return leave(); }
+  bool key(string_t& value) override {
+    if (depth_ == 1) key_ = value;
+    return true;
+  }
+  bool parse_error(size_t /*position*/, const std::string& /*token*/,
+                   const nlohmann::detail::exception& reason) override {
+    reason_ = reason.what();
+    return false;
+  }
+
+ private:
+  bool enter() {
+    if (depth_ == 1) add(false, "null");
+    depth_++;
+    return true;
+  }
+  bool leave() {
+    depth_--;
+    return true;
+  }
+  bool scalar(const Json& value) { return depth_ != 1 || add(false, json_of(value)); }
+  // Of a key that comes again the last value counts.
+  bool add(bool is_text, const std::string& value) {
+    if (depth_ != 1 || !is_object_) return true;
+    for (JsonObject::Member& member : *members_) {
+      if (member.key != key_) continue;
+      member.is_text = is_text;
+      member.value = value;
+      return true;
+    }
+    members_->push_back({key_, is_text, value});
+    return true;
+  }
+
+  Members* const members_;
+  size_t depth_ = 0;
+  bool is_object_ = false;
+  std::string key_;
+  std::string reason_;
+};
 
 template <typename Number>
 std::optional<Number> number_of(const std::string& text) {
@@ -24,22 +89,17 @@ std::optional<Number> number_of(const std::string& text) {
 }  // namespace
 
 std::optional<JsonObject> JsonObject::parse(std::string_view text, std::string* why) {
-  try {
-    const Json whole = Json::parse(text);
-    if (!whole.is_object()) {
-      if (why != nullptr) *why = "is not a JSON object";
-      return std::nullopt;
-    }
-    JsonObject object;
-    for (const auto& [key, value] : whole.items()) {
-      const bool is_text = value.is_string();
-      object.set(key, is_text, is_text ? value.get<std::string>() : json_of(value));
-    }
-    return object;
-  } catch (const nlohmann::json::exception& reason) {
-    if (why != nullptr) *why = std::string("is not JSON: ") + reason.what();
+  JsonObject object;
+  MemberReader reader(&object.members_);
+  if (!Json::sax_parse(text, &reader)) {
+    if (why != nullptr) *why = "is not JSON: " + reader.reason();
     return std::nullopt;
   }
+  if (!reader.is_object()) {
+    if (why != nullptr) *why = "is not a JSON object";
+    return std::nullopt;
+  }
+  return object;
 }
 
 const JsonObject::Member* JsonObject::find(std::string_view key) const {

@@ -17,7 +17,8 @@ class JsonObject {
   struct Member {
     std::string key;
     bool is_text;
-    // The value of a text, the JSON of anything else.
+    // The value of a text, the JSON of anything else; of a list or an object that was parsed no more is kept
+    // than null.
     std::string value;
   };
 

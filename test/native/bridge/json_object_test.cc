@@ -17,7 +17,7 @@ TEST(JsonObject, KeepsOrderAndKinds) {
   EXPECT_EQ(object.number("half"), -0.5);
   EXPECT_TRUE(object.is_true("yes"));
   EXPECT_FALSE(object.is_true("no"));
-  EXPECT_EQ(object.members()[5].value, "[1,\"x\"]");
+  EXPECT_EQ(object.members()[5].value, "null");
   const JsonObject again = JsonObject::parse(object.dump()).value();
   EXPECT_EQ(again.dump(), object.dump());
   EXPECT_EQ(again.whole("a"), UINT64_MAX);
@@ -37,7 +37,7 @@ TEST(JsonObject, GivesNothingForAnotherKind) {
 
 TEST(JsonObject, SaysWhatIsWrong) {
   std::string why;
-  EXPECT_FALSE(JsonObject::parse("[1]", &why));
+  EXPECT_FALSE(JsonObject::parse(R"([1,{"a":2}])", &why));
   EXPECT_EQ(why, "is not a JSON object");
   EXPECT_FALSE(JsonObject::parse("{\"a\":", &why));
   EXPECT_EQ(why.rfind("is not JSON: ", 0), 0u) << why;
@@ -54,6 +54,16 @@ TEST(JsonObject, ReplacesAndAppends) {
   JsonObject outer;
   outer.set_object("inner", object);
   EXPECT_EQ(outer.dump(), R"({"inner":{"a":true,"b":2}})");
+}
+
+// As a configuration may be, by mistake or to do harm.
+TEST(JsonObject, TakesDepthThatNoStackHolds) {
+  constexpr size_t kDepth = 1u << 20;
+  const std::string text = "{\"a\":" + std::string(kDepth, '[') + std::string(kDepth, ']') + ",\"b\":1}";
+  const JsonObject object = JsonObject::parse(text).value();
+  EXPECT_TRUE(object.has("a"));
+  EXPECT_EQ(object.whole("b"), 1u);
+  EXPECT_EQ(object.dump(), R"({"a":null,"b":1})");
 }
 
 // A path, say, may be any bytes.
