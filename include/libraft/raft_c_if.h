@@ -132,6 +132,13 @@ RAFT_EXPORT const char* raft_init_error(void);
 RAFT_EXPORT pid_t raft_child_pid(void);
 
 /**
+ * Ours beyond libraft: whether a child that dies is started again; true when nothing is said. Else its death
+ * ends the node: its state is RAFT_SHUTDOWN, open futures and later calls end with RAFT_E_SHUTDOWN, until
+ * raft_cleanup.
+ */
+RAFT_EXPORT void raft_set_engine_restart(bool restart);
+
+/**
  * Ends the node: no callback runs and no child exists when this returns. Open futures end with
  * RAFT_E_SHUTDOWN. All futures and buffers become invalid. raft_init may be called again. Nothing happens
  * without a node. Waits; on a thread of the state machine it does nothing but a line in the log.

@@ -178,6 +178,8 @@ void EngineHost::handle_death(const std::string& reason) {
     state_ = State::kOver;
     changed_.notify_all();
     lock.unlock();
+  } else if (!restarts_engine_) {
+    error = std::string("the ") + name_ + " engine ended (" + reason + ") and is not to be started again";
   } else if (!servers.empty()) {
     old.reset();
     running = restart(servers, &error);

@@ -3,6 +3,7 @@
 #ifndef POLYRAFT_API_ENGINE_HOST_H_
 #define POLYRAFT_API_ENGINE_HOST_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -34,6 +35,8 @@ class EngineHost {
   void add(const std::shared_ptr<Server>& server);
   void remove(const Server* server);
   void set_log(int level, bool debug);
+  // Whether an engine that dies is started again; it is when nothing is said.
+  void set_restarts(bool restarts) { restarts_engine_ = restarts; }
   // Memory that engines started from now on share with this process; it must outlive them.
   void share_arena(int fd, uint64_t bytes);
   // Ends an engine that has no servers; waits until it is gone. Nothing when none runs.
@@ -60,6 +63,7 @@ class EngineHost {
 
   const char* const name_;
   const MakeRuntime make_runtime_;
+  std::atomic<bool> restarts_engine_{true};
 
   std::mutex mutex_;
   // Guarded by mutex_ from here on.

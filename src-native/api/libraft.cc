@@ -183,6 +183,10 @@ void raft_fsm_on_unclaimed_reply(void (*release)(void* reply)) {
   all.release = release;
 }
 
+void raft_set_engine_restart(bool restart) {
+  interface().host.set_restarts(restart);
+}
+
 void raft_cleanup(void) {
   if (is_forked_child()) return;
   if (on_callback_thread()) {

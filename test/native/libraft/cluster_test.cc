@@ -130,7 +130,17 @@ TEST_F(LibraftCluster, ElectsSurvivesKillsAndCatchesUpFromASnapshot) {
   for (int each = 0; each < 10; each++) apply_somewhere("first " + std::to_string(each));
   expect_equal_states();
   const size_t led = leader();
-  EXPECT_EQ(nodes[(led + 1) % kNodes]->ask("apply x"), "error " + std::to_string(RAFT_E_NOT_LEADER));
+  NodeProcess& follower = *nodes[(led + 1) % kNodes];
+  EXPECT_EQ(follower.ask("apply x"), "error " + std::to_string(RAFT_E_NOT_LEADER));
+  long heard = 0;
+  unsigned long last_index = 0;
+  char leader_address[64] = "";
+  const std::string contact = follower.ask("contact");
+  ASSERT_EQ(std::sscanf(contact.c_str(), "contact %ld %lu %63s", &heard, &last_index, leader_address), 3)
+      << contact;
+  EXPECT_LE(std::abs(static_cast<long>(time(nullptr)) - heard), 60) << contact;
+  EXPECT_GE(last_index, 10u) << contact;
+  EXPECT_EQ(leader_address, "127.0.0.1:" + std::to_string(ports[led]));
   // An engine dies: its host goes on with another one.
   const std::string child = nodes[led]->ask("child");
   ASSERT_EQ(kill(std::stoi(child.substr(6)), SIGKILL), 0);

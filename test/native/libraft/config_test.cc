@@ -1,7 +1,10 @@
 // RaftConfig: its rules, what is resolved, and its options of the command line.
 #include <getopt.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <set>
+#include <vector>
 
 #include "fixture.h"
 
@@ -31,6 +34,76 @@ class LibraftConfig : public Libraft {
     expect_refused(change, "RaftConfig: RetainSnapshots is 0, outside 1..");
   }
 };
+
+TEST_F(LibraftConfig, Defaults) {
+  RaftConfig c;
+  std::memset(&c, 0xff, sizeof c);
+  raft_default_config(&c);
+  EXPECT_STREQ(c.shm_path, "/tmp/raft_shm");
+  EXPECT_EQ(c.shm_size, uint64_t{64} << 20);
+  EXPECT_STREQ(c.backend_type, "boltdb");
+  EXPECT_STREQ(c.base_dir, "");
+  EXPECT_EQ(c.api_workers, 4u);
+  EXPECT_FALSE(c.verbose);
+  EXPECT_EQ(c.listen_port, 9001);
+  EXPECT_STREQ(c.peers, "");
+  EXPECT_EQ(c.HeartbeatTimeout, 1'000'000'000u);
+  EXPECT_EQ(c.ElectionTimeout, 1'000'000'000u);
+  EXPECT_EQ(c.CommitTimeout, 50'000'000u);
+  EXPECT_EQ(c.MaxAppendEntries, 64u);
+  EXPECT_TRUE(c.ShutdownOnRemove);
+  EXPECT_TRUE(c.DisableBootstrapAfterElect);
+  EXPECT_EQ(c.TrailingLogs, 10240u);
+  EXPECT_EQ(c.SnapshotInterval, 120'000'000'000u);
+  EXPECT_EQ(c.SnapshotThreshold, 8192u);
+  EXPECT_FALSE(c.EnableSingleNode);
+  EXPECT_EQ(c.LeaderLeaseTimeout, 500'000'000u);
+  EXPECT_STREQ(c.LogOutput, "");
+  EXPECT_EQ(c.RetainSnapshots, 8u);
+}
+
+// What programs that initialise by position, or print numbers, rely on.
+TEST_F(LibraftConfig, OrderOfMembersAndNumbers) {
+  const std::vector<size_t> offsets = {
+      offsetof(RaftConfig, shm_path),           offsetof(RaftConfig, shm_size),
+      offsetof(RaftConfig, backend_type),       offsetof(RaftConfig, base_dir),
+      offsetof(RaftConfig, api_workers),        offsetof(RaftConfig, verbose),
+      offsetof(RaftConfig, listen_port),        offsetof(RaftConfig, peers),
+      offsetof(RaftConfig, HeartbeatTimeout),   offsetof(RaftConfig, ElectionTimeout),
+      offsetof(RaftConfig, CommitTimeout),      offsetof(RaftConfig, MaxAppendEntries),
+      offsetof(RaftConfig, ShutdownOnRemove),   offsetof(RaftConfig, DisableBootstrapAfterElect),
+      offsetof(RaftConfig, TrailingLogs),       offsetof(RaftConfig, SnapshotInterval),
+      offsetof(RaftConfig, SnapshotThreshold),  offsetof(RaftConfig, EnableSingleNode),
+      offsetof(RaftConfig, LeaderLeaseTimeout), offsetof(RaftConfig, LogOutput),
+      offsetof(RaftConfig, RetainSnapshots)};
+  EXPECT_EQ(offsets.size(), 21u);
+  EXPECT_TRUE(std::is_sorted(offsets.begin(), offsets.end()));
+  const std::vector<int> states = {RAFT_INVALID_STATE, RAFT_FOLLOWER, RAFT_CANDIDATE, RAFT_LEADER,
+                                   RAFT_SHUTDOWN};
+  const std::vector<int> types = {RAFT_LOG_COMMAND, RAFT_LOG_NOOP, RAFT_LOG_ADD_PEER, RAFT_LOG_REMOVE_PEER,
+                                  RAFT_LOG_BARRIER};
+  const std::vector<int> errors = {RAFT_SUCCESS,
+                                   RAFT_E_LEADER,
+                                   RAFT_E_NOT_LEADER,
+                                   RAFT_E_LEADERSHIP_LOST,
+                                   RAFT_E_SHUTDOWN,
+                                   RAFT_E_ENQUEUE_TIMEOUT,
+                                   RAFT_E_KNOWN_PEER,
+                                   RAFT_E_UNKNOWN_PEER,
+                                   RAFT_E_LOG_NOT_FOUND,
+                                   RAFT_E_PIPELINE_REPLICATION_NOT_SUPP,
+                                   RAFT_E_TRANSPORT_SHUTDOWN,
+                                   RAFT_E_PIPELINE_SHUTDOWN,
+                                   RAFT_E_OTHER,
+                                   RAFT_E_INVALID_OP,
+                                   RAFT_E_INVALID_ADDRESS,
+                                   RAFT_E_RESOLVE,
+                                   RAFT_E_IN_SHUTDOWN,
+                                   N_RAFT_ERRORS};
+  for (const auto& numbers : {states, types, errors}) {
+    for (size_t each = 0; each < numbers.size(); each++) EXPECT_EQ(numbers[each], static_cast<int>(each));
+  }
+}
 
 TEST_F(LibraftConfig, EachRuleIsNamedAndItsLimitsAreFine) {
   constexpr uint64_t kMs = 1'000'000;

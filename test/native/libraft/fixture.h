@@ -176,7 +176,9 @@ class Libraft : public ::testing::Test {
   }
 
   void start() {
-    ASSERT_GT(raft_init(&fsm, &config), 0) << raft_init_error();
+    const pid_t child = raft_init(&fsm, &config);
+    ASSERT_GT(child, 0) << raft_init_error();
+    ASSERT_EQ(child, raft_child_pid());
     ASSERT_TRUE(eventually(raft_is_leader));
   }
 

@@ -237,6 +237,44 @@ TEST_F(Libraft, WhatIsUnderWayEndsWithTheNode) {
   for (const raft_future each : all) EXPECT_EQ(finish(each), RAFT_E_SHUTDOWN);
 }
 
+TEST_F(Libraft, WithoutRestartTheEnginesDeathEndsTheNode) {
+  raft_set_engine_restart(false);
+  start();
+  machine().delay_ms = 20;
+  const raft_future open = propose("under way");
+  ASSERT_TRUE(signal_engine(SIGKILL));
+  const RaftError error = raft_future_wait(open);
+  EXPECT_TRUE(error == RAFT_E_SHUTDOWN || error == RAFT_SUCCESS) << raft_err_msg(error);
+  EXPECT_TRUE(eventually([] { return raft_state() == RAFT_SHUTDOWN; }));
+  EXPECT_EQ(finish(propose("later")), RAFT_E_SHUTDOWN);
+  EXPECT_EQ(finish(raft_stats()), RAFT_E_SHUTDOWN);
+  EXPECT_EQ(raft_child_pid(), -1);
+  raft_cleanup();
+  raft_set_engine_restart(true);
+  start();
+  machine().delay_ms = 0;
+  reply_of(propose("a new node"));
+}
+
+TEST_F(Libraft, TheLogHoldsNoBuffer) {
+  config.shm_size = 64 << 10;
+  start();
+  ASSERT_GT(config.TrailingLogs, 400u);
+  for (uint64_t each = 1; each <= 400; each++) EXPECT_EQ(reply_of(propose(std::string(4000, 'k'))), each);
+}
+
+TEST_F(Libraft, InMemoryLeavesADirectoryAlone) {
+  keep_on_disk();
+  std::strcpy(config.backend_type, "inmem");
+  start();
+  reply_of(propose("forgotten"));
+  raft_cleanup();
+  EXPECT_FALSE(std::filesystem::exists(config.base_dir));
+  machine().count = 0;
+  start();
+  EXPECT_EQ(reply_of(propose("the first")), 1u);
+}
+
 TEST_F(Libraft, TheNameOfTheBackendIsLoggedOnce) {
   keep_on_disk();
   const std::string log = directory + "/log";

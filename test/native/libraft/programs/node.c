@@ -1,8 +1,13 @@
 /*
  * One node, driven by lines on its standard input; uses nothing but raft_c_if.h. Also compiled as C++17
- * (node_cpp.cc). apply TEXT    ok COUNT | error CODE         state         state NUMBER count         count
- * COUNT SUM               snapshot, add HOST PORT, remove HOST PORT, barrier   error CODE child         child
- * PID
+ * (node_cpp.cc).
+ *
+ *   apply TEXT                                           ok COUNT, or error CODE
+ *   snapshot, add HOST PORT, remove HOST PORT, barrier   error CODE
+ *   state                                                state NUMBER
+ *   count                                                count COUNT SUM
+ *   contact                                              contact SECONDS LAST_INDEX LEADER
+ *   child                                                child PID
  */
 #include <getopt.h>
 #include <raft_c_if.h>
@@ -111,7 +116,13 @@ int main(int argc, char* argv[]) {
     else if (strcmp(line, "count") == 0)
       printf("count %lu %lu\n", __atomic_load_n(&count, __ATOMIC_RELAXED),
              __atomic_load_n(&sum, __ATOMIC_RELAXED));
-    else if (strcmp(line, "child") == 0)
+    else if (strcmp(line, "contact") == 0) {
+      char* leader = NULL;
+      const RaftError error = raft_leader(&leader);
+      printf("contact %ld %lu %s\n", (long)raft_last_contact(), (unsigned long)raft_last_index(),
+             error == RAFT_SUCCESS ? leader : raft_err_msg(error));
+      free_raft_buffer(leader);
+    } else if (strcmp(line, "child") == 0)
       printf("child %d\n", (int)raft_child_pid());
     else if (strcmp(line, "snapshot") == 0)
       finish(raft_snapshot());
