@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -140,9 +141,19 @@ class ScopedEnvironment {
 };
 
 // False: there is no engine (and no pid that would mean other processes).
+inline bool is_stopped(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const size_t name_end = text.rfind(") ");
+  return name_end != std::string::npos && text.compare(name_end + 2, 1, "T") == 0;
+}
+
+// A process that is told to stop does so a little later: this waits until it has.
 inline bool signal_engine(int number) {
   const pid_t engine = raft_child_pid();
-  return engine > 0 && kill(engine, number) == 0;
+  if (engine <= 0 || kill(engine, number) != 0) return false;
+  return number != SIGSTOP || eventually([&] { return is_stopped(engine); });
 }
 
 class Libraft : public ::testing::Test {
