@@ -22,7 +22,7 @@ set(polyraft_command_bundle "${POLYRAFT_PRIVATE_DIR}/polyraft-cli.cjs")
 add_custom_command(OUTPUT "${polyraft_command_bundle}"
   COMMAND "${CMAKE_SOURCE_DIR}/node_modules/.bin/esbuild" src-ts/cli/main.ts --bundle --platform=node
     --target=node18 --format=cjs --charset=utf8 --log-level=warning --legal-comments=none
-    "--outfile=${polyraft_command_bundle}"
+    "--define:process.env.POLYRAFT_ENGINE_VERSION=\"${PROJECT_VERSION}\"" "--outfile=${polyraft_command_bundle}"
   WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
   DEPENDS ${polyraft_engine_scripts} "${CMAKE_SOURCE_DIR}/package-lock.json"
   COMMENT "Bundling polyraft-cli.cjs" VERBATIM)

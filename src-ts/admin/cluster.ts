@@ -109,7 +109,7 @@ export class Cluster {
       entries_per_second: reachable ? this.rates.rate(id) : null,
       replication: progress?.state ?? null,
       last_contact_seconds: isSelf ? 0 : known(peer?.lastContactSeconds, 10),
-      round_trip_ms: known(peer === undefined ? -1 : peer.roundTripSeconds * 1000, 100),
+      round_trip_ms: known(reachable && peer !== undefined ? peer.roundTripSeconds * 1000 : -1, 100),
       runtime: view?.runtime ?? null,
       version: view?.version ?? null,
       failure: view?.failure ?? null,

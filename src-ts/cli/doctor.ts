@@ -82,6 +82,10 @@ async function readConfig(path: string, add: (finding: Finding) => void): Promis
   }
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 function report(findings: readonly Finding[], asJson: boolean, output: Output): void {
   if (asJson) {
     output.line(JSON.stringify({ findings }, null, 2));
@@ -96,5 +100,7 @@ function report(findings: readonly Finding[], asJson: boolean, output: Output): 
   const count = (result: Finding['result']): number =>
     findings.filter((finding) => finding.result === result).length;
   output.line('');
-  output.line(`${count('ok')} in order, ${count('warning')} warnings, ${count('problem')} problems`);
+  output.line(
+    `${count('ok')} in order, ${counted(count('warning'), 'warning')}, ${counted(count('problem'), 'problem')}`,
+  );
 }

@@ -29,10 +29,13 @@ export function addFileCommands(
     .option('--from <index>', 'first entry to print', wholeNumber, 0)
     .option('--to <index>', 'last entry to print', wholeNumber, Number.MAX_SAFE_INTEGER)
     .option('--preview <bytes>', 'bytes of each entry to show', wholeNumber, 32)
-    .action(async (directory: string, options: { from: number; to: number; preview: number }) => {
-      const { from, to, preview: previewBytes } = options;
-      done(await dumpWal(disk, directory, { from, to, previewBytes }, output));
-    });
+    .option('--json', 'prints a JSON object a record, for programs', false)
+    .action(
+      async (directory: string, options: { from: number; to: number; preview: number; json: boolean }) => {
+        const { from, to, preview: previewBytes, json: asJson } = options;
+        done(await dumpWal(disk, directory, { from, to, previewBytes, asJson }, output));
+      },
+    );
   wal
     .command('verify')
     .description('checks frames and checksums; the status is not 0 when something is wrong')

@@ -17,6 +17,7 @@ export async function run(parameters: readonly string[], output: Output): Promis
   const program = new Command('polyraft').description(
     'looks after polyraft servers: what they do, who belongs to them, and their files (also those of easyraft)',
   );
+  program.version(process.env.POLYRAFT_ENGINE_VERSION ?? '0.0.0', '-V, --version', 'prints the version');
   const strip = (text: string): string => text.replace(/\n$/, '');
   program.exitOverride().configureOutput({
     writeOut: (text) => output.line(strip(text)),

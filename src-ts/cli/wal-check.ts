@@ -11,6 +11,8 @@ import { decodeWalSnapshot, RecordType } from '../storage/wal/wal-record.ts';
 export class WalCheck {
   entries = 0;
   lastIndex = 0;
+  /** Of the last entry or snapshot; 0 before the first. */
+  lastTerm = 0;
   commit = 0;
   private readonly fields = new EntryFields();
   private metadata: Uint8Array | null = null;
@@ -46,15 +48,21 @@ export class WalCheck {
           return `entry ${fields.index} follows entry ${this.lastIndex}: entries between them are missing`;
         }
         this.lastIndex = fields.index;
+        this.lastTerm = fields.term;
         this.entries++;
         return null;
       }
       case RecordType.State:
         this.commit = decodeHardState(reader.data()).commit;
         return null;
-      case RecordType.Snapshot:
-        this.lastIndex = Math.max(this.lastIndex, decodeWalSnapshot(reader.data()).index);
+      case RecordType.Snapshot: {
+        const { index, term } = decodeWalSnapshot(reader.data());
+        if (index >= this.lastIndex) {
+          this.lastIndex = index;
+          this.lastTerm = term;
+        }
         return null;
+      }
       case RecordType.Crc:
         return null;
       default:

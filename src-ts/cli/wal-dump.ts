@@ -1,4 +1,4 @@
-/** `polyraft wal dump`: one line a record. */
+/** `polyraft wal dump`: one line a record, for people or as a JSON object. */
 import { nodeIdToBigint } from '../core/node-id.ts';
 import { EntryFields } from '../core/raftpb/entry-fields.ts';
 import { decodeHardState } from '../core/raftpb/message.ts';
@@ -17,6 +17,15 @@ export interface DumpOptions {
   readonly to: number;
   /** Bytes of payload to show. */
   readonly previewBytes: number;
+  readonly asJson: boolean;
+}
+
+/** What a record holds. Ids are text: they have 64 bits. */
+interface Dumped {
+  readonly kind: string;
+  readonly facts: Readonly<Record<string, string | number>>;
+  /** Of an entry's payload; null where nothing of it is shown. */
+  readonly preview: string | null;
 }
 
 const ENTRY_TYPES = ['normal', 'conf-change', 'conf-change-v2'];
@@ -29,10 +38,18 @@ export async function dumpWal(
 ): Promise<ExitCode> {
   let name = '';
   const { records, segments, problem } = await walkWal(disk, directory, (segment, reader) => {
-    if (segment.name !== name) output.line((name = segment.name));
+    if (segment.name !== name) {
+      ({ name } = segment);
+      if (!options.asJson) output.line(name);
+    }
     try {
-      const text = describeRecord(reader, options);
-      if (text !== null) output.line(`${reader.recordOffset.toString().padStart(10)}  ${text}`);
+      const dumped = recordOf(reader, options);
+      if (dumped === null) return null;
+      output.line(
+        options.asJson
+          ? jsonOf(name, reader.recordOffset, dumped)
+          : `${reader.recordOffset.toString().padStart(10)}  ${textOf(dumped)}`,
+      );
     } catch (error) {
       if (error instanceof DecodeError) return error.message;
       throw error;
@@ -43,51 +60,76 @@ export async function dumpWal(
     output.problem(describeProblem(directory, problem));
     return problem.kind === 'torn' ? ExitCode.Fine : ExitCode.Damaged;
   }
-  output.line(`${records} records in ${segments.length} segments`);
+  if (!options.asJson) output.line(`${records} records in ${segments.length} segments`);
   return ExitCode.Fine;
 }
 
 const fields = new EntryFields();
 
+function textOf({ kind, facts, preview }: Dumped): string {
+  const words = Object.entries(facts).map(([name, value]) => (name === 'conf' ? value : `${name}=${value}`));
+  return `${kind.padEnd(10)}${[...words, ...(preview === null ? [] : [preview])].join(' ')}`.trimEnd();
+}
+
+function jsonOf(segment: string, offset: number, { kind, facts, preview }: Dumped): string {
+  return JSON.stringify({
+    segment,
+    offset,
+    record: kind,
+    ...facts,
+    ...(preview === null ? {} : { preview }),
+  });
+}
+
 /** Null for an entry that was not asked for. */
-function describeRecord(reader: SegmentReader, { from, to, previewBytes }: DumpOptions): string | null {
+function recordOf(reader: SegmentReader, { from, to, previewBytes }: DumpOptions): Dumped | null {
   switch (reader.type) {
     case RecordType.Crc:
-      return `crc       chain=${reader.crc.toString(16).padStart(8, '0')}`;
+      return plain('crc', { chain: reader.crc.toString(16).padStart(8, '0') });
     case RecordType.Metadata:
-      return `metadata  ${describeMetadata(reader.data())}`;
+      return plain('metadata', metadataOf(reader.data()));
     case RecordType.State: {
       const { term, vote, commit } = decodeHardState(reader.data());
-      return `state     term=${term} vote=${nodeIdToBigint(vote)} commit=${commit}`;
+      return plain('state', { term, vote: String(nodeIdToBigint(vote)), commit });
     }
     case RecordType.Snapshot: {
       const { index, term, confState } = decodeWalSnapshot(reader.data());
-      return `snapshot  index=${index} term=${term}${confState === null ? '' : ` ${describeIds(confState)}`}`;
+      return plain('snapshot', {
+        index,
+        term,
+        ...(confState === null ? {} : { conf: describeIds(confState) }),
+      });
     }
     case RecordType.Entry: {
       fields.parse(reader.buffer, reader.dataStart, reader.dataEnd);
       const { index, term, type, dataStart, dataEnd } = fields;
       if (index < from || index > to) return null;
+      const size = dataEnd - dataStart;
+      const isShown = previewBytes > 0 && size > 0;
       const shown = preview(reader.buffer.subarray(dataStart, Math.min(dataEnd, dataStart + previewBytes)));
-      const more = dataEnd - dataStart > previewBytes ? '...' : '';
-      return (
-        `entry     index=${index} term=${term} type=${ENTRY_TYPES[type]} size=${dataEnd - dataStart}` +
-        (previewBytes > 0 && dataEnd > dataStart ? ` ${shown}${more}` : '')
-      );
+      return {
+        kind: 'entry',
+        facts: { index, term, type: ENTRY_TYPES[type]!, size },
+        preview: isShown ? `${shown}${size > previewBytes ? '...' : ''}` : null,
+      };
     }
     default:
       throw new DecodeError(`record type ${reader.type} is not known`);
   }
 }
 
-function describeMetadata(data: Uint8Array): string {
+function plain(kind: string, facts: Dumped['facts']): Dumped {
+  return { kind, facts, preview: null };
+}
+
+function metadataOf(data: Uint8Array): Dumped['facts'] {
   try {
     const identity = decodeWalMetadata(data);
-    if (identity === null) return 'empty';
-    return `node=${nodeIdToBigint(identity.nodeId)} cluster=${identity.clusterId}`;
+    if (identity === null) return {};
+    return { node: String(nodeIdToBigint(identity.nodeId)), cluster: String(identity.clusterId) };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    return `bytes=${Buffer.from(data).toString('hex')}`;
+    return { bytes: Buffer.from(data).toString('hex') };
   }
 }
 

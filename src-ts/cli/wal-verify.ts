@@ -24,6 +24,7 @@ export async function verifyWal(
         records,
         segments: segments.length,
         entries: check.entries,
+        last_term: check.lastTerm,
         last_index: check.lastIndex,
         commit: check.commit,
         problem:
@@ -45,7 +46,7 @@ export async function verifyWal(
   }
   output.line(
     `${directory} is whole: ${records} records in ${segments.length} segments, ${check.entries} entries, ` +
-      `last index ${check.lastIndex}, commit ${check.commit}`,
+      `last index ${check.lastIndex} of term ${check.lastTerm}, commit ${check.commit}`,
   );
   return ExitCode.Fine;
 }

@@ -80,6 +80,32 @@ describe('polyraft wal dump', () => {
     expect(out.at(-1)).toMatch(/^\d+ records in 2 segments$/);
   });
 
+  it('prints an object a line for programs', async () => {
+    const { code, out } = await polyraft('wal', 'dump', wal, '--preview', '7', '--json');
+    expect(code).toBe(0);
+    const lines = out.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toHaveLength(67);
+    const segment = '0000000000000000-0000000000000000.wal';
+    expect(lines[1]).toEqual({
+      segment,
+      offset: 16,
+      record: 'metadata',
+      node: '18446744073709551615',
+      cluster: '7',
+    });
+    expect(lines[3]).toEqual({
+      segment,
+      offset: 72,
+      record: 'entry',
+      index: 1,
+      term: 2,
+      type: 'normal',
+      size: 1000,
+      preview: '"entry 1"...',
+    });
+    expect(lines.at(-1)).toMatchObject({ record: 'snapshot', index: 20, conf: 'voters=1,2 learners=3' });
+  });
+
   it('prints the entries asked for', async () => {
     const { out } = await polyraft('wal', 'dump', wal, '--from', '14', '--to', '16', '--preview', '0');
     expect(out.filter((line) => line.includes(' entry '))).toEqual([
@@ -103,12 +129,26 @@ describe('polyraft wal dump', () => {
 });
 
 describe('polyraft wal verify and repair', () => {
+  it('tells programs how far the log goes', async () => {
+    const { out } = await polyraft('wal', 'verify', wal, '--json');
+    expect(JSON.parse(out.join(''))).toEqual({
+      whole: true,
+      records: 67,
+      segments: 2,
+      entries: 30,
+      last_term: 2,
+      last_index: 30,
+      commit: 30,
+      problem: null,
+    });
+  });
+
   it('finds nothing wrong with a whole log, and leaves it alone', async () => {
     const before = segments().map((name) => readFileSync(join(wal, name)));
     const verified = await polyraft('wal', 'verify', wal);
     expect(verified).toMatchObject({ code: 0, problems: [] });
     expect(verified.out).toEqual([
-      `${wal} is whole: 67 records in 2 segments, 30 entries, last index 30, commit 30`,
+      `${wal} is whole: 67 records in 2 segments, 30 entries, last index 30 of term 2, commit 30`,
     ]);
     expect(await polyraft('wal', 'repair', wal)).toMatchObject({ code: 0, problems: [] });
     expect(segments().map((name) => readFileSync(join(wal, name)))).toEqual(before);
