@@ -1,8 +1,10 @@
 /** Three kv_servers with admin endpoints under load, and the states that the page has to show. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../../scripts/tools/free-ports.ts';
 import { LineProcess } from '../../../scripts/tools/line-process.ts';
+import { childrenOf } from '../../../scripts/tools/process-facts.ts';
 import type { ClusterView } from '../../../src-ts/admin/cluster-view.ts';
 import type { Runtime } from '../../scenario/figures.ts';
 import { KvCluster, type KvNode } from '../../scenario/kv-cluster.ts';
@@ -12,6 +14,8 @@ import { eventually, TOKEN } from '../real-cluster.ts';
 const ENDLESS = '1000000000';
 /** One entry a message: catching up is hardly faster than the load, so it can be looked at on any machine. */
 const SLOW_CATCH_UP = { max_size_per_msg: 1, max_inflight_msgs: 4 } as const;
+
+const HAMPERED_MS = 100;
 
 export class PageCluster {
   readonly kv: KvCluster;
@@ -72,6 +76,23 @@ export class PageCluster {
   async stopLoad(): Promise<void> {
     await this.load?.kill('SIGKILL');
     this.load = null;
+  }
+
+  /** A node that has a third of the time only, until `work` is done: so it catches up slowly on any machine. */
+  async whileHampered(id: number, work: Promise<void>): Promise<void> {
+    const { pid } = this.node(id).process;
+    const pids = [pid, ...childrenOf(pid)];
+    let isOver = false;
+    const over = work.finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      for (const each of pids) process.kill(each, 'SIGSTOP');
+      await delay(HAMPERED_MS);
+      for (const each of pids) process.kill(each, 'SIGCONT');
+      await delay(HAMPERED_MS / 2);
+    }
+    await over;
   }
 
   leader(): Promise<number> {

@@ -196,9 +196,12 @@ describe.skipIf(chromium.program === null)('the page in Chromium', () => {
       });
       await cluster.stopLoad();
       await cluster.kv.restart(cluster.node(victim));
-      await shows(
-        '.warnings li',
-        new RegExp(`node ${victim} is [\\d,]+ entries behind; catching up at [\\d,]+/s, there in about`),
+      await cluster.whileHampered(
+        victim,
+        shows(
+          '.warnings li',
+          new RegExp(`node ${victim} is [\\d,]+ entries behind; catching up at [\\d,]+/s, there in about`),
+        ),
       );
       const row = page.locator('.nodes li', { hasText: `node ${victim}` });
       await row.locator('.lag', { hasText: 'in sync' }).waitFor();
