@@ -28,7 +28,8 @@ export function childrenOf(pid: number): number[] {
   });
 }
 
-function withChildren(pid: number): number[] {
+/** The process and its children. */
+export function withChildren(pid: number): number[] {
   return [pid, ...childrenOf(pid)];
 }
 

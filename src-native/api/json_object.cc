@@ -13,11 +13,22 @@ std::string json_of(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+using Members = std::vector<JsonObject::Member>;
+
+// Of a key that comes again the last value counts.
+void put(Members* members, std::string_view key, bool is_text, std::string value) {
+  for (JsonObject::Member& member : *members) {
+    if (member.key != key) continue;
+    member.is_text = is_text;
+    member.value = std::move(value);
+    return;
+  }
+  members->push_back({std::string(key), is_text, std::move(value)});
+}
+
 // Takes the members of the outermost object as they are read, so that no depth of what they hold matters.
 class MemberReader final : public nlohmann::json_sax<Json> {
  public:
-  using Members = std::vector<JsonObject::Member>;
-
   explicit MemberReader(Members* members) : members_(members) {}
 
   bool is_object() const { return is_object_; }
@@ -58,16 +69,8 @@ class MemberReader final : public nlohmann::json_sax<Json> {
     return true;
   }
   bool scalar(const Json& value) { return depth_ != 1 || add(false, json_of(value)); }
-  // Of a key that comes again the last value counts.
   bool add(bool is_text, const std::string& value) {
-    if (depth_ != 1 || !is_object_) return true;
-    for (JsonObject::Member& member : *members_) {
-      if (member.key != key_) continue;
-      member.is_text = is_text;
-      member.value = value;
-      return true;
-    }
-    members_->push_back({key_, is_text, value});
+    if (depth_ == 1 && is_object_) put(members_, key_, is_text, value);
     return true;
   }
 
@@ -132,30 +135,20 @@ bool JsonObject::is_true(std::string_view key) const {
   return member != nullptr && !member->is_text && member->value == "true";
 }
 
-void JsonObject::set(std::string_view key, bool is_text, std::string value) {
-  for (Member& member : members_) {
-    if (member.key != key) continue;
-    member.is_text = is_text;
-    member.value = std::move(value);
-    return;
-  }
-  members_.push_back({std::string(key), is_text, std::move(value)});
-}
-
 void JsonObject::set_text(std::string_view key, std::string_view value) {
-  set(key, true, std::string(value));
+  put(&members_, key, true, std::string(value));
 }
 
 void JsonObject::set_whole(std::string_view key, uint64_t value) {
-  set(key, false, std::to_string(value));
+  put(&members_, key, false, std::to_string(value));
 }
 
 void JsonObject::set_truth(std::string_view key, bool value) {
-  set(key, false, value ? "true" : "false");
+  put(&members_, key, false, value ? "true" : "false");
 }
 
 void JsonObject::set_object(std::string_view key, const JsonObject& value) {
-  set(key, false, value.dump());
+  put(&members_, key, false, value.dump());
 }
 
 std::string JsonObject::dump() const {

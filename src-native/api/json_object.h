@@ -44,7 +44,6 @@ class JsonObject {
 
  private:
   const Member* find(std::string_view key) const;
-  void set(std::string_view key, bool is_text, std::string value);
 
   std::vector<Member> members_;
 };

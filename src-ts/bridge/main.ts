@@ -5,6 +5,7 @@
 import { Socket } from 'node:net';
 import { LogLevel } from '../core/codes.generated.ts';
 import { NodeEnvironment } from '../facade/node-environment.ts';
+import { VERSION } from '../facade/version.ts';
 import { startServer } from '../server/start-server.ts';
 import type { NativeBinding } from '../storage/native-binding.ts';
 import { Engine } from './engine.ts';
@@ -12,9 +13,6 @@ import { Engine } from './engine.ts';
 /** Exit codes of the child. */
 const EXIT_ENDED = 0;
 const EXIT_BROKEN = 70;
-
-// The bundler puts the version here.
-const version = process.env.POLYRAFT_ENGINE_VERSION ?? '0.0.0';
 
 /** Not through `import`: an addon is loaded at run time, and the bundler must leave the call alone. */
 function loadBinding(): NativeBinding {
@@ -25,9 +23,9 @@ function loadBinding(): NativeBinding {
 }
 
 function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): Engine {
-  const environment = new NodeEnvironment(binding, binding.runtime(), version);
+  const environment = new NodeEnvironment(binding, binding.runtime(), VERSION);
   const engine = new Engine(binding, {
-    version,
+    version: VERSION,
     startServer: (config, port, logger, appliedIndex) =>
       startServer(config, environment.for(logger), port, { appliedIndex }),
     // In the child this ends the process; in the host's process it ends this environment, which the plugin sees to.

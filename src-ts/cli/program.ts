@@ -1,6 +1,7 @@
 /** The commands and their options. */
 import tab from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../facade/version.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
 import { UnreachableError } from './admin-client.ts';
 import { addClusterCommands } from './cluster-commands.ts';
@@ -17,7 +18,7 @@ export async function run(parameters: readonly string[], output: Output): Promis
   const program = new Command('polyraft').description(
     'looks after polyraft servers: what they do, who belongs to them, and their files (also those of easyraft)',
   );
-  program.version(process.env.POLYRAFT_ENGINE_VERSION ?? '0.0.0', '-V, --version', 'prints the version');
+  program.version(VERSION, '-V, --version', 'prints the version');
   const strip = (text: string): string => text.replace(/\n$/, '');
   program.exitOverride().configureOutput({
     writeOut: (text) => output.line(strip(text)),

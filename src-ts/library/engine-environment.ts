@@ -2,11 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeEnvironment } from '../facade/node-environment.ts';
+import { VERSION } from '../facade/version.ts';
 import { textOf } from '../server/errors.ts';
 import type { StorageBinding } from '../storage/native-binding.ts';
-
-// The bundler puts the version here.
-const version = process.env.POLYRAFT_ENGINE_VERSION ?? '0.0.0';
 
 interface Shared {
   readonly environment: NodeEnvironment;
@@ -36,7 +34,7 @@ let shared: Shared | null = null;
 export function engineEnvironment(): Shared {
   if (shared === null) {
     const { binding, warning } = loadBinding();
-    shared = { environment: new NodeEnvironment(binding, 'node', version), warning };
+    shared = { environment: new NodeEnvironment(binding, 'node', VERSION), warning };
   }
   return shared;
 }

@@ -43,7 +43,7 @@ export interface PeerContext {
   readonly logger: Logger;
   readonly noise: LogLimiter;
   readonly frames: AppEntriesFrames;
-  /** The peer has something to flush at the end of this turn. */
+  /** The peer has something to flush when the code that runs now has finished. */
   markDirty(peer: Peer): void;
   /** Messages of one read, to be checked and handed to the server. */
   received(peer: Peer, messages: readonly Message[]): void;

@@ -1,7 +1,8 @@
 /** Everything at once, in an order that a seed decides: POLYRAFT_CHAOS_SEED replays the order (not the moments). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { childrenOf } from '../../scripts/tools/process-facts.ts';
+import { childrenOf, withChildren } from '../../scripts/tools/process-facts.ts';
+import { signalAll } from '../../scripts/tools/signal-all.ts';
 import { Cluster, type Node } from './cluster.ts';
 import { figure, runtimes } from './figures.ts';
 import { randomOf } from './random.ts';
@@ -16,16 +17,6 @@ const CONFIG = {
   purge_file_interval: 1,
 };
 const LOAD = { threads: 3, window: 8, bytes: 200, pauseUs: 1000 };
-
-function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, signal);
-    } catch {
-      // It has just ended by itself: an engine whose host was killed.
-    }
-  }
-}
 
 class Chaos {
   private readonly cluster: Cluster;
@@ -75,7 +66,7 @@ class Chaos {
   /** A virtual machine that is moved, a disk that hangs: time passes, and the process does not notice. */
   private async pause(node: Node): Promise<string> {
     const { pid } = node.host!.process;
-    const pids = [pid, ...childrenOf(pid)];
+    const pids = withChildren(pid);
     const milliseconds = 200 + this.random(4000);
     signalAll(pids, 'SIGSTOP');
     await delay(milliseconds);

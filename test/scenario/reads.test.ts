@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LineProcess } from '../../scripts/tools/line-process.ts';
-import { childrenOf } from '../../scripts/tools/process-facts.ts';
+import { withChildren } from '../../scripts/tools/process-facts.ts';
+import { signalAll } from '../../scripts/tools/signal-all.ts';
 import { figure, runtimes } from './figures.ts';
 import { KvCluster, type KvNode } from './kv-cluster.ts';
 import { waitUntil } from './wait-until.ts';
@@ -169,12 +170,12 @@ describe.each(runtimes())('%s runtime', (runtime) => {
   }
 
   async function stopForAWhile(node: KvNode, nodes: readonly KvNode[]): Promise<void> {
-    const pids = [node.process.pid, ...childrenOf(node.process.pid)];
-    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    const pids = withChildren(node.process.pid);
+    signalAll(pids, 'SIGSTOP');
     const next = leaderOf(nodes, node);
     await delay(STOPPED_MS);
     await next;
-    for (const pid of pids) process.kill(pid, 'SIGCONT');
+    signalAll(pids, 'SIGCONT');
   }
 
   async function killAndRestart(node: KvNode, directory: string): Promise<void> {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../../scripts/tools/free-ports.ts';
 import { LineProcess } from '../../../scripts/tools/line-process.ts';
-import { childrenOf } from '../../../scripts/tools/process-facts.ts';
+import { withChildren } from '../../../scripts/tools/process-facts.ts';
+import { signalAll } from '../../../scripts/tools/signal-all.ts';
 import type { ClusterView } from '../../../src-ts/admin/cluster-view.ts';
 import type { Runtime } from '../../scenario/figures.ts';
 import { KvCluster, type KvNode } from '../../scenario/kv-cluster.ts';
@@ -80,16 +81,15 @@ export class PageCluster {
 
   /** A node that has a third of the time only, until `work` is done: so it catches up slowly on any machine. */
   async whileHampered(id: number, work: Promise<void>): Promise<void> {
-    const { pid } = this.node(id).process;
-    const pids = [pid, ...childrenOf(pid)];
+    const pids = withChildren(this.node(id).process.pid);
     let isOver = false;
     const over = work.finally(() => {
       isOver = true;
     });
     while (!isOver) {
-      for (const each of pids) process.kill(each, 'SIGSTOP');
+      signalAll(pids, 'SIGSTOP');
       await delay(HAMPERED_MS);
-      for (const each of pids) process.kill(each, 'SIGCONT');
+      signalAll(pids, 'SIGCONT');
       await delay(HAMPERED_MS / 2);
     }
     await over;
