@@ -5,6 +5,7 @@ import { encodeEntries, proposalsOf } from '../../src-ts/core/entry-batch.ts';
 import { makeMessage, MessageType } from '../../src-ts/core/types.ts';
 import {
   CLUSTER,
+  collectGarbage,
   freeUrl,
   makeCluster,
   makeNode,
@@ -143,7 +144,7 @@ describe('broken links', () => {
       if (round % 10 === 0) await pause(1);
     }
     expect(node.logger.lines.some((line) => /dropped: \d+ bytes wait/.test(line))).toBe(true);
-    globalThis.gc?.();
+    collectGarbage();
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(300 * 256 * 1024);
     await until(() => node.events.unreachableIds.includes(2), 'unreachable');
     await until(

@@ -1,5 +1,7 @@
 /** Transports on loopback whose servers only record what they are told. */
 import net from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Logger } from '../../src-ts/core/api.ts';
 import type { NodeId } from '../../src-ts/core/node-id.ts';
 import type { Message } from '../../src-ts/core/types.ts';
@@ -22,6 +24,11 @@ export const realClock: TransportClock = {
     return { cancel: () => clearTimeout(timer) };
   },
 };
+
+setFlagsFromString('--expose-gc');
+
+/** After it, figures of memory tell what is held, and nothing that only waits for the collector. */
+export const collectGarbage = runInNewContext('gc') as () => void;
 
 export async function freePort(): Promise<number> {
   const server = net.createServer();
