@@ -2,6 +2,7 @@
 import type { ServerFigures } from '../server/server-figures.ts';
 import type { ClusterView, NodeRow, Warning } from './cluster-view.ts';
 import type { Sample } from './sampler.ts';
+import { grouped, seconds } from './units.ts';
 
 /** Behind by less is what a cluster at work looks like. */
 const BEHIND_ENTRIES_MIN = 1_000;
@@ -60,7 +61,7 @@ function ofQuorum(cluster: Unwarned, figures: ServerFigures): Warning[] {
     );
   if (cluster.leader === null && figures.failure === null && figures.role !== 'removed') {
     const lost = figures.leaderChanges[figures.leaderChanges.length - 1];
-    const since = lost?.leader === 0n ? ` for ${seconds(lost.secondsAgo)}` : '';
+    const since = lost?.leader === 0n ? ` for ${seconds(Math.max(0.1, lost.secondsAgo))}` : '';
     found.push(critical(`no leader is known${since}: nothing can be committed`));
   }
   return found;
@@ -104,7 +105,7 @@ function catchingUp(node: NodeRow, commitRate: number): string {
   if (rate === null || node.behind === null) return '';
   const gain = rate - commitRate;
   if (rate === 0 || gain <= 0) return '; not catching up';
-  return `; catching up at ${grouped(rate)}/s, there in about ${seconds(node.behind / gain)}`;
+  return `; catching up at ${grouped(rate)}/s, there in about ${seconds(Math.max(0.1, node.behind / gain))}`;
 }
 
 function ofMachine(cluster: Unwarned, lately: readonly Sample[]): Warning[] {
@@ -138,17 +139,4 @@ function ofVersions(cluster: Unwarned): Warning[] {
 
 function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** 12,000 */
-function grouped(value: number): string {
-  return Math.round(value)
-    .toString()
-    .replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-function seconds(value: number): string {
-  if (value < 10) return `${Math.max(0.1, value).toFixed(1)} s`;
-  if (value < 120) return `${Math.round(value)} s`;
-  return value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`;
 }

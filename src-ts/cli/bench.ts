@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { grouped } from '../admin/units.ts';
 import { ErrorCode } from '../core/codes.generated.ts';
 import { proposalsOf } from '../core/entry-batch.ts';
 import { parseConfig } from '../facade/config/parse-config.ts';
@@ -15,7 +16,7 @@ import { startServer } from '../server/start-server.ts';
 import { BenchHost } from './bench-host.ts';
 import { ExitCode, type Output } from './output.ts';
 import { measureSyncs, quantilesOf } from './sync-latency.ts';
-import { grouped, table } from './table.ts';
+import { table } from './table.ts';
 
 export interface BenchOptions {
   readonly nodes: number;

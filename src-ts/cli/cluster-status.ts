@@ -1,8 +1,9 @@
 /** `polyraft status` and `polyraft members list`: the cluster as one of its servers sees it. */
 import type { ClusterView, NodeRow } from '../admin/cluster-view.ts';
+import { bytes, grouped, seconds } from '../admin/units.ts';
 import type { AdminClient } from './admin-client.ts';
 import { ExitCode, type Output } from './output.ts';
-import { bytes, duration, grouped, table } from './table.ts';
+import { table } from './table.ts';
 
 const ELECTIONS_SHOWN = 5;
 const MARKS = { critical: '!!', warning: '! ', note: '  ' } as const;
@@ -62,9 +63,9 @@ export async function showStatus(client: AdminClient, asJson: boolean, output: O
     output.line('elections');
     for (const election of cluster.elections.slice(0, ELECTIONS_SHOWN)) {
       const { without_leader_seconds: without } = election;
-      const gap = without === null ? '' : `, after ${duration(without)} without a leader`;
+      const gap = without === null ? '' : `, after ${seconds(without)} without a leader`;
       output.line(
-        `  ${duration(election.seconds_ago)} ago: node ${election.leader}, term ${election.term}${gap}`,
+        `  ${seconds(election.seconds_ago)} ago: node ${election.leader}, term ${election.term}${gap}`,
       );
     }
   }
@@ -78,7 +79,7 @@ export async function showStatus(client: AdminClient, asJson: boolean, output: O
 
 function contact(node: NodeRow): string {
   if (node.is_self) return 'this node';
-  return node.last_contact_seconds === null ? 'never' : `${duration(node.last_contact_seconds)} ago`;
+  return node.last_contact_seconds === null ? 'never' : `${seconds(node.last_contact_seconds)} ago`;
 }
 
 export async function listMembers(client: AdminClient, asJson: boolean, output: Output): Promise<ExitCode> {

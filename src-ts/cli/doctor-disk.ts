@@ -3,11 +3,11 @@ import { constants } from 'node:fs';
 import { access, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { readToken } from '../admin/token.ts';
+import { bytes } from '../admin/units.ts';
 import type { ServerConfig } from '../server/api.ts';
 import { textOf } from '../server/errors.ts';
 import type { Finding } from './finding.ts';
 import { measureSyncs } from './sync-latency.ts';
-import { bytes } from './table.ts';
 
 const SYNCS = 100;
 /** Several segments of the log and a snapshot or two. */

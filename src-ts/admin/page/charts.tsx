@@ -1,8 +1,9 @@
 /** Throughput and latency of the last minutes. */
 import { useState } from 'preact/hooks';
 import type { Sample } from '../sampler.ts';
+import { grouped } from '../units.ts';
 import { Chart, type Line } from './chart.tsx';
-import { grouped, milliseconds, short } from './format.ts';
+import { milliseconds, short } from './format.ts';
 
 const SPANS = [
   { seconds: 120, name: '2 min' },

@@ -1,7 +1,5 @@
-/** Numbers and times as people read them. */
-export function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en');
-}
+/** Numbers and times of the page alone; units.ts has the others. */
+import { grouped } from '../units.ts';
 
 export function orDash(value: number | null): string {
   return value === null ? '–' : grouped(value);
@@ -23,24 +21,6 @@ export function milliseconds(value: number): string {
   if (value < 10) return `${value.toFixed(2)} ms`;
   if (value < 100) return `${value.toFixed(1)} ms`;
   return value < 10_000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
-}
-
-export function seconds(value: number): string {
-  if (value < 10) return `${value.toFixed(1)} s`;
-  if (value < 120) return `${Math.round(value)} s`;
-  if (value < 7_200) return `${Math.round(value / 60)} min`;
-  return value < 172_800 ? `${Math.round(value / 3_600)} h` : `${Math.round(value / 86_400)} days`;
-}
-
-export function bytes(value: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let unit = 0;
-  let rest = value;
-  while (rest >= 1024 && unit < units.length - 1) {
-    rest /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? String(rest) : rest.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
 export function clockTime(timeMs: number): string {

@@ -1,6 +1,7 @@
 /** Each node with its role, and its log as a bar beside that of the leader. */
 import type { ClusterView, NodeRow } from '../cluster-view.ts';
-import { bytes, grouped, milliseconds, orDash, seconds } from './format.ts';
+import { bytes, grouped, seconds } from '../units.ts';
+import { milliseconds, orDash } from './format.ts';
 
 /** Bars show the end of the log: at least so many entries of it. */
 const WINDOW_LEAST = 1_000;

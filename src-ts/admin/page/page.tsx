@@ -2,9 +2,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ClusterView, Warning } from '../cluster-view.ts';
 import type { Sample } from '../sampler.ts';
+import { grouped, seconds } from '../units.ts';
 import { Charts } from './charts.tsx';
 import { useFeed, type Feed } from './feed.ts';
-import { grouped, milliseconds, seconds } from './format.ts';
+import { milliseconds } from './format.ts';
 import { Nodes } from './nodes.tsx';
 
 /** Without an answer for so long the page says that it is old. */
