@@ -14,6 +14,7 @@ export const USAGE = `npm run bench -- [options]
   --bytes B --window W --nodes 1|3 --proposers P
                           one case of your own, in place of those of bench/cases.ts
   --report-only FILE      renders bench/report and docs/performance.md of an earlier run's JSON
+  --help                  prints this
 The environment's POLYRAFT_BENCH_SCALE (above 0, at most 1) shortens everything, to try a run.`;
 
 export class ArgumentError extends Error {}
@@ -26,6 +27,8 @@ export interface OwnCase {
 }
 
 export interface Arguments {
+  /** Only the usage is wanted. */
+  readonly wantsHelp: boolean;
   readonly isQuick: boolean;
   readonly isDrift: boolean;
   readonly hasPeers: boolean;
@@ -41,6 +44,7 @@ export interface Arguments {
 }
 
 const FLAGS = {
+  help: { type: 'boolean', short: 'h', default: false },
   quick: { type: 'boolean', default: false },
   drift: { type: 'boolean', default: false },
   'no-peers': { type: 'boolean', default: false },
@@ -124,6 +128,7 @@ export function readArguments(
   ].filter((part) => part !== '');
   if (parts.length > 1) throw new ArgumentError(`${parts.join(' and ')} are different runs: take one`);
   return {
+    wantsHelp: values.help,
     isQuick: values.quick,
     isDrift: values.drift,
     hasPeers: !values['no-peers'],

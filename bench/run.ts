@@ -207,6 +207,10 @@ async function drift(wanted: Arguments, directory: string): Promise<void> {
 
 async function main(): Promise<void> {
   const wanted = readArguments(process.argv.slice(2), process.env);
+  if (wanted.wantsHelp) {
+    console.log(USAGE);
+    return;
+  }
   if (wanted.reportOnly !== null) {
     const result = readResult(wanted.reportOnly);
     print(result);

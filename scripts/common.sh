@@ -11,6 +11,20 @@ fail() {
   exit 1
 }
 
+# Prints the usage and ends when the arguments behind it ask for it.
+help_if_asked() {
+  local usage="$1" argument
+  shift
+  for argument in "$@"; do
+    case "$argument" in
+      -h | --help)
+        printf '%s\n' "$usage"
+        exit 0
+        ;;
+    esac
+  done
+}
+
 # Runs a command quietly; its output appears only when it fails.
 quietly() {
   local log

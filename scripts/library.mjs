@@ -6,6 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import ts from 'typescript';
 
+if (process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h')) {
+  console.log(`npm run library -- [directory]
+  Makes the npm package polyraft, the engine for programs in Node, in the directory (build/npm).`);
+  process.exit();
+}
+
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const buildDirectory = path.resolve(root, process.env.POLYRAFT_BUILD_DIR ?? 'build');
 const target = path.resolve(process.argv[2] ?? path.join(buildDirectory, 'npm'));

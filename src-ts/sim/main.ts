@@ -44,6 +44,7 @@ const USAGE = `npm run sim -- [options]
   --dialect NAME   membership changes take effect when applied (apply), when appended (append), or by the seed (both)
   --workers N      threads (one a processor)
   --trace          every step of seed A, and no other seed
+  --help           prints this
 `;
 
 function parseRange(text: string): [number, number] {
@@ -85,7 +86,7 @@ function readArguments(): Arguments {
         dialect: { type: 'string', default: 'both' },
         workers: { type: 'string', default: String(availableParallelism()) },
         trace: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     }).values;
   } catch (error) {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { ArgumentError, readArguments } from '../../bench/arguments.ts';
+import { ArgumentError, readArguments, USAGE } from '../../bench/arguments.ts';
 import { settingsFor } from '../../bench/settings.ts';
 
 describe('the command line', () => {
   it('without anything is the full form', () => {
     expect(readArguments([], {})).toEqual({
+      wantsHelp: false,
       isQuick: false,
       isDrift: false,
       hasPeers: true,
@@ -17,6 +18,11 @@ describe('the command line', () => {
       reportOnly: null,
       scale: 1,
     });
+  });
+
+  it('may be a question', () => {
+    for (const asked of ['--help', '-h']) expect(readArguments([asked], {}).wantsHelp).toBe(true);
+    expect(USAGE).toMatch(/^npm run bench -- \[options\]\n/);
   });
 
   it('takes its options', () => {
