@@ -11,13 +11,21 @@ export const NONE: NodeId = 0;
 export const LOCAL_APPEND_THREAD: NodeId = -1;
 /** Target of storage-apply messages under asynchronous storage writes. Never a real node. */
 export const LOCAL_APPLY_THREAD: NodeId = -2;
+/** Any id that somebody sent and that nothing else in this process has named. Never a real node. */
+export const UNKNOWN_NODE: NodeId = -3;
+
+/** Ids above 2^53-1 that peers may add to the table with what is not in a log yet: far above what clusters need. */
+const TOLD_MAX = 65_536;
 
 const LARGEST_PLAIN = BigInt(Number.MAX_SAFE_INTEGER);
 const FIRST_HANDLE = Number.MAX_SAFE_INTEGER + 1;
 const handles = new Map<bigint, NodeId>();
 const large: bigint[] = [];
 
-/** Interns an unsigned 64-bit id. The table grows only by ids above 2^53-1; callers intern known peers only. */
+/**
+ * Interns an unsigned 64-bit id. The table grows by ids above 2^53-1, and never shrinks: this is for configurations,
+ * files and committed entries. What a peer sent goes through `knownNodeId` or `toldNodeId`.
+ */
 export function nodeIdFromBigint(value: bigint): NodeId {
   if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
     throw new RangeError(`node id ${value} is not an unsigned 64-bit integer`);
@@ -31,9 +39,29 @@ export function nodeIdFromBigint(value: bigint): NodeId {
   return handle;
 }
 
+/** UNKNOWN_NODE when the id would have to be interned. */
+export function knownNodeId(value: bigint): NodeId {
+  return value <= LARGEST_PLAIN ? Number(value) : (handles.get(value) ?? UNKNOWN_NODE);
+}
+
+let told = 0;
+
+/** For ids that a peer tells of others: interns so many a process; UNKNOWN_NODE beyond. */
+export function toldNodeId(value: bigint): NodeId {
+  const known = knownNodeId(value);
+  if (known !== UNKNOWN_NODE || told >= TOLD_MAX) return known;
+  told++;
+  return nodeIdFromBigint(value);
+}
+
+/** Ids in the table, for tests. */
+export function internedNodeIds(): number {
+  return large.length;
+}
+
 export function nodeIdToBigint(id: NodeId): bigint {
   if (id < FIRST_HANDLE) {
-    if (id < 0) throw new RangeError(`${id} is a local target, not a node id`);
+    if (id < 0) throw new RangeError(`${id} stands for no single node`);
     return BigInt(id);
   }
   const value = large[(id - FIRST_HANDLE) / 2];

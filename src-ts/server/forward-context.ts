@@ -2,7 +2,7 @@
  * Message.Context of a MsgProp between polyraft nodes: "prf1", the proposer's node id and the forwarding number of the
  * first entry, both 8 bytes big-endian. Other kinds of leaders ignore it.
  */
-import { nodeIdFromBigint, nodeIdToBigint, type NodeId } from '../core/node-id.ts';
+import { knownNodeId, nodeIdToBigint, UNKNOWN_NODE, type NodeId } from '../core/node-id.ts';
 
 const MAGIC = 0x70726631;
 const SIZE = 20;
@@ -21,12 +21,13 @@ export function encodeForwardContext(origin: NodeId, sequence: number): Uint8Arr
   return bytes;
 }
 
-/** Null when the context is not ours. */
+/** Null when the context is not ours, or of a node that is not known here. */
 export function decodeForwardContext(bytes: Uint8Array | null): ForwardContext | null {
   if (bytes === null || bytes.length !== SIZE) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, SIZE);
   if (view.getUint32(0) !== MAGIC) return null;
   const sequence = view.getBigUint64(12);
   if (sequence > BigInt(Number.MAX_SAFE_INTEGER)) return null;
-  return { origin: nodeIdFromBigint(view.getBigUint64(4)), sequence: Number(sequence) };
+  const origin = knownNodeId(view.getBigUint64(4));
+  return origin === UNKNOWN_NODE ? null : { origin, sequence: Number(sequence) };
 }

@@ -1,5 +1,6 @@
 /** Who is a member, under which URL, and who has been removed: what neither ConfState nor a snapshot file holds. */
 import { isConfChangeV2 } from '../core/raftpb/conf-change.ts';
+import type { Intern } from '../core/raftpb/varint.ts';
 import { nodeIdFromBigint, nodeIdToBigint, type NodeId } from '../core/node-id.ts';
 import {
   ConfChangeTransition,
@@ -69,13 +70,13 @@ export class Membership {
     return new Membership(index, members, removed);
   }
 
-  static ofFile(file: MembersFile): Membership {
+  static ofFile(file: MembersFile, intern: Intern = nodeIdFromBigint): Membership {
     const members = new Map<NodeId, Member>();
     for (const member of file.members) {
-      const id = nodeIdFromBigint(member.id);
+      const id = intern(member.id);
       members.set(id, { id, urls: member.urls, learner: member.learner });
     }
-    return new Membership(file.index, members, new Set(file.removed.map(nodeIdFromBigint)));
+    return new Membership(file.index, members, new Set(file.removed.map(intern)));
   }
 
   toFile(): MembersFile {

@@ -1,5 +1,6 @@
 /** From a received snapshot file to a log that begins after it and a host that has its state. */
 import { ErrorCode } from '../core/codes.generated.ts';
+import { internTold } from '../core/raftpb/varint.ts';
 import type { SnapshotMetadata } from '../core/types.ts';
 import { decodeMembers } from '../storage/members-file.ts';
 import type { SnapshotDirectory, SnapshotFile, WriteAheadLog } from '../storage/types.ts';
@@ -44,7 +45,7 @@ export class SnapshotInstaller {
     const { members, config, environment } = this.engine;
     if (text !== null) {
       try {
-        return Membership.ofFile(decodeMembers(text));
+        return Membership.ofFile(decodeMembers(text), internTold);
       } catch (error) {
         environment.logger.warning(
           `the member list of the snapshot at ${index} is not used: ${textOf(error)}`,

@@ -1,7 +1,7 @@
 /** What a cluster's server answers to requests: streams, pipeline, snapshots, outcomes, host messages. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NodeId } from '../core/node-id.ts';
-import { nodeIdFromBigint, nodeIdToHex } from '../core/node-id.ts';
+import { knownNodeId, nodeIdFromBigint, nodeIdToHex, UNKNOWN_NODE } from '../core/node-id.ts';
 import { decodeMessage } from '../core/raftpb/message.ts';
 import { DecodeError } from '../core/raftpb/varint.ts';
 import { MessageType, type Message } from '../core/types.ts';
@@ -25,7 +25,7 @@ import type { Peer, PeerContext } from './peer.ts';
 import { isSnapshotStart } from './snapshot-codec.ts';
 import { SnapshotReceiver } from './snapshot-receiver.ts';
 
-/** Ids above 2^53 of servers that are no peers: each takes a place in a process-wide table, so only so many are looked at. */
+/** Servers with ids above 2^53 that may tell their URLs: each id takes a place in a process-wide table. */
 const LARGE_STRANGERS_MAX = 64;
 const SNAPSHOTS_MAX = 4;
 /** Host messages that wait for the host's answer. */
@@ -49,7 +49,7 @@ export class RequestHandler {
   private readonly settings: RequestHandlerSettings;
   private readonly context: PeerContext;
   private readonly budget: BodyBudget;
-  private readonly largeStrangers = new Set<bigint>();
+  private largeStrangers = 0;
   /** Requests that are being worked on; streams are not among them. */
   private readonly active = new Set<IncomingMessage>();
   private readonly receptions = new Set<Promise<unknown>>();
@@ -173,12 +173,13 @@ export class RequestHandler {
         ? { peer: known }
         : { status: 404, text: 'error sender not found' };
     }
-    if (key > BigInt(Number.MAX_SAFE_INTEGER) && !this.largeStrangers.has(key)) {
-      if (this.largeStrangers.size >= LARGE_STRANGERS_MAX)
+    let id = knownNodeId(key);
+    if (id === UNKNOWN_NODE) {
+      if (urls.length === 0 || this.largeStrangers >= LARGE_STRANGERS_MAX)
         return { status: 404, text: 'error sender not found' };
-      this.largeStrangers.add(key);
+      this.largeStrangers++;
+      id = nodeIdFromBigint(key);
     }
-    const id = nodeIdFromBigint(key);
     if (id === 0 || id === this.context.self) return { status: 404, text: 'error sender not found' };
     if (events.isRemoved(id)) return { status: 403, text: 'removed member' };
     if (urls.length > 0) events.peerUrls(id, urls);

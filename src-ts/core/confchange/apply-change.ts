@@ -1,5 +1,6 @@
 import { EntryType, type EntryBatch } from '../entry-batch.ts';
 import { decodeConfChange, decodeConfChangeV2, isConfChangeV2 } from '../raftpb/conf-change.ts';
+import type { Intern } from '../raftpb/varint.ts';
 import type { ProgressTracker } from '../tracker/tracker.ts';
 import { ConfChangeTransition, type ConfChange, type ConfChangeV2 } from '../types.ts';
 import { Changer, type Changed } from './changer.ts';
@@ -18,8 +19,10 @@ export function changeOfEntry(batch: EntryBatch, i: number): ConfChangeV2 | null
 }
 
 /** Throws DecodeError. `type` is not Normal. */
-export function decodeChange(type: EntryType, data: Uint8Array): ConfChangeV2 {
-  return type === EntryType.ConfChange ? asV2(decodeConfChange(data)) : decodeConfChangeV2(data);
+export function decodeChange(type: EntryType, data: Uint8Array, intern?: Intern): ConfChangeV2 {
+  return type === EntryType.ConfChange
+    ? asV2(decodeConfChange(data, intern))
+    : decodeConfChangeV2(data, intern);
 }
 
 export function leavesJoint({ transition, changes }: ConfChangeV2): boolean {

@@ -3,7 +3,7 @@ import { ConfChangeError } from '../confchange/changer.ts';
 import { EntryType, proposalsOf, type EntryBatch, type Proposals } from '../entry-batch.ts';
 import { StepError } from '../errors.ts';
 import { NONE } from '../node-id.ts';
-import { DecodeError } from '../raftpb/varint.ts';
+import { DecodeError, internTold } from '../raftpb/varint.ts';
 import type { Raft } from '../raft.ts';
 import { broadcastAppend } from '../replication.ts';
 import { isJoint } from '../tracker/configuration.ts';
@@ -96,7 +96,7 @@ function checkChanges(raft: Raft, proposals: Proposals, types: Uint8Array): Prop
 
 function decode(type: EntryType, data: Uint8Array): ConfChangeV2 {
   try {
-    return decodeChange(type, data);
+    return decodeChange(type, data, internTold);
   } catch (error) {
     if (error instanceof DecodeError) throw new StepError('dropped', `membership change: ${error.message}`);
     throw error;

@@ -7,8 +7,8 @@ import type {
   ConfChangeV2,
   ConfState,
 } from '../types.ts';
-import { DecodeError, Reader, Writer } from './varint.ts';
-import type { NodeId } from '../node-id.ts';
+import { DecodeError, Reader, Writer, type Intern } from './varint.ts';
+import { nodeIdFromBigint, type NodeId } from '../node-id.ts';
 
 function changeType(value: number): ConfChangeType {
   if (value > 3) throw new DecodeError(`ConfChange.type ${value} is not known`);
@@ -29,7 +29,7 @@ export function encodeConfChange(change: ConfChange): Uint8Array {
 }
 
 /** `id` may be rounded when a foreign proposer chose one above 2^53; nothing of ours depends on it. */
-export function decodeConfChange(bytes: Uint8Array): ConfChange {
+export function decodeConfChange(bytes: Uint8Array, intern: Intern = nodeIdFromBigint): ConfChange {
   const reader = new Reader(bytes);
   let id = 0;
   let type: ConfChangeType = 0;
@@ -39,7 +39,7 @@ export function decodeConfChange(bytes: Uint8Array): ConfChange {
     const tag = reader.varint('ConfChange tag');
     if (tag === 0x08) id = reader.varintLossy();
     else if (tag === 0x10) type = changeType(reader.varint('ConfChange.type'));
-    else if (tag === 0x18) nodeId = reader.nodeId();
+    else if (tag === 0x18) nodeId = reader.nodeId(intern);
     else if (tag === 0x22) context = reader.view('ConfChange.context').slice();
     else reader.skip(tag);
   }
@@ -59,7 +59,7 @@ export function encodeConfChangeV2(change: ConfChangeV2): Uint8Array {
   return writer.finish();
 }
 
-export function decodeConfChangeV2(bytes: Uint8Array): ConfChangeV2 {
+export function decodeConfChangeV2(bytes: Uint8Array, intern: Intern = nodeIdFromBigint): ConfChangeV2 {
   const reader = new Reader(bytes);
   let transition: ConfChangeTransition = 0;
   const changes: ConfChangeSingle[] = [];
@@ -70,21 +70,21 @@ export function decodeConfChangeV2(bytes: Uint8Array): ConfChangeV2 {
       const value = reader.varint('ConfChangeV2.transition');
       if (value > 2) throw new DecodeError(`ConfChangeV2.transition ${value} is not known`);
       transition = value as ConfChangeTransition;
-    } else if (tag === 0x12) changes.push(decodeSingle(reader.view('ConfChangeV2.changes')));
+    } else if (tag === 0x12) changes.push(decodeSingle(reader.view('ConfChangeV2.changes'), intern));
     else if (tag === 0x1a) context = reader.view('ConfChangeV2.context').slice();
     else reader.skip(tag);
   }
   return { transition, changes, context };
 }
 
-function decodeSingle(bytes: Uint8Array): ConfChangeSingle {
+function decodeSingle(bytes: Uint8Array, intern: Intern): ConfChangeSingle {
   const reader = new Reader(bytes);
   let type: ConfChangeType = 0;
   let nodeId: NodeId = 0;
   while (!reader.done) {
     const tag = reader.varint('ConfChangeSingle tag');
     if (tag === 0x08) type = changeType(reader.varint('ConfChangeSingle.type'));
-    else if (tag === 0x10) nodeId = reader.nodeId();
+    else if (tag === 0x10) nodeId = reader.nodeId(intern);
     else reader.skip(tag);
   }
   return { type, nodeId };
@@ -101,17 +101,17 @@ export function encodeConfState(state: ConfState): Uint8Array {
 }
 
 /** Repeated ids are accepted packed and unpacked. */
-export function decodeConfState(bytes: Uint8Array): ConfState {
+export function decodeConfState(bytes: Uint8Array, intern: Intern = nodeIdFromBigint): ConfState {
   const reader = new Reader(bytes);
   const lists: NodeId[][] = [[], [], [], []];
   let autoLeave = false;
   while (!reader.done) {
     const tag = reader.varint('ConfState tag');
     const list = lists[(tag >>> 3) - 1];
-    if (list !== undefined && (tag & 7) === 0) list.push(reader.nodeId());
+    if (list !== undefined && (tag & 7) === 0) list.push(reader.nodeId(intern));
     else if (list !== undefined && (tag & 7) === 2) {
       const end = reader.lengthEnd('ConfState ids');
-      while (reader.at < end) list.push(reader.nodeId());
+      while (reader.at < end) list.push(reader.nodeId(intern));
     } else if (tag === 0x28) autoLeave = reader.varint('ConfState.auto_leave') !== 0;
     else reader.skip(tag);
   }

@@ -8,10 +8,10 @@ import {
   type Snapshot,
   type SnapshotMetadata,
 } from '../types.ts';
-import type { NodeId } from '../node-id.ts';
+import { knownNodeId, nodeIdFromBigint, type NodeId } from '../node-id.ts';
 import { decodeConfState, encodeConfState } from './conf-change.ts';
 import { EntryCollector } from './entry.ts';
-import { DecodeError, Reader, Writer } from './varint.ts';
+import { DecodeError, internTold, Reader, Writer, type Intern } from './varint.ts';
 
 const LARGEST_MESSAGE_TYPE = 23;
 const MAX_RESPONSE_DEPTH = 4;
@@ -48,14 +48,17 @@ export function encodeSnapshotMetadata(metadata: SnapshotMetadata): Uint8Array {
   return writer.finish();
 }
 
-export function decodeSnapshotMetadata(bytes: Uint8Array): SnapshotMetadata {
+export function decodeSnapshotMetadata(
+  bytes: Uint8Array,
+  intern: Intern = nodeIdFromBigint,
+): SnapshotMetadata {
   const reader = new Reader(bytes);
   let confState: ConfState = EMPTY_CONF_STATE;
   let index = 0;
   let term = 0;
   while (!reader.done) {
     const tag = reader.varint('SnapshotMetadata tag');
-    if (tag === 0x0a) confState = decodeConfState(reader.view('SnapshotMetadata.conf_state'));
+    if (tag === 0x0a) confState = decodeConfState(reader.view('SnapshotMetadata.conf_state'), intern);
     else if (tag === 0x10) index = reader.varint('SnapshotMetadata.index');
     else if (tag === 0x18) term = reader.varint('SnapshotMetadata.term');
     else reader.skip(tag);
@@ -72,7 +75,7 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   return writer.finish();
 }
 
-/** The data is a view of `bytes`. */
+/** From a peer. The data is a view of `bytes`. */
 export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   const reader = new Reader(bytes);
   let data: Uint8Array = EMPTY;
@@ -80,7 +83,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   while (!reader.done) {
     const tag = reader.varint('Snapshot tag');
     if (tag === 0x0a) data = reader.view('Snapshot.data');
-    else if (tag === 0x12) metadata = decodeSnapshotMetadata(reader.view('Snapshot.metadata'));
+    else if (tag === 0x12) metadata = decodeSnapshotMetadata(reader.view('Snapshot.metadata'), internTold);
     else reader.skip(tag);
   }
   return { data, metadata };
@@ -120,7 +123,10 @@ export function encodeMessage(message: Message): Uint8Array {
   return writer.finish();
 }
 
-/** Entries are copied out of `bytes`; context too; snapshot data is a view of `bytes`. */
+/**
+ * From a peer, or whoever says that it is one: its ids are not remembered, so that one which nothing else here has named
+ * becomes UNKNOWN_NODE. Entries are copied out of `bytes`; context too; snapshot data is a view of `bytes`.
+ */
 export function decodeMessage(bytes: Uint8Array, start = 0, end = bytes.length, depth = 0): Message {
   if (depth > MAX_RESPONSE_DEPTH) throw new DecodeError('Message.responses nested too deeply');
   const reader = new Reader(bytes, start, end);
@@ -145,10 +151,10 @@ export function decodeMessage(bytes: Uint8Array, start = 0, end = bytes.length, 
         type = reader.varint('Message.type');
         break;
       case 0x10:
-        to = reader.nodeId();
+        to = reader.nodeId(knownNodeId);
         break;
       case 0x18:
-        from = reader.nodeId();
+        from = reader.nodeId(knownNodeId);
         break;
       case 0x20:
         term = reader.varint('Message.term');
@@ -182,7 +188,7 @@ export function decodeMessage(bytes: Uint8Array, start = 0, end = bytes.length, 
         context = reader.view('Message.context').slice();
         break;
       case 0x68:
-        vote = reader.nodeId();
+        vote = reader.nodeId(knownNodeId);
         break;
       case 0x72: {
         const responseEnd = reader.lengthEnd('Message.responses');

@@ -1,8 +1,18 @@
-import { nodeIdFromBigint, nodeIdToBigint, type NodeId } from '../node-id.ts';
+import { nodeIdFromBigint, nodeIdToBigint, toldNodeId, UNKNOWN_NODE, type NodeId } from '../node-id.ts';
 
 /** A message that is not what its format says. The text names the field or offset. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
+}
+
+/** What an id above 2^53 in a message or file becomes. */
+export type Intern = (value: bigint) => NodeId;
+
+/** For members that a peer tells of. Throws DecodeError when peers have told of too many. */
+export function internTold(value: bigint): NodeId {
+  const id = toldNodeId(value);
+  if (id === UNKNOWN_NODE) throw new DecodeError('peers have named too many different ids above 2^53');
+  return id;
 }
 
 const TWO_32 = 0x1_0000_0000;
@@ -71,10 +81,10 @@ export class Reader {
     return this.low;
   }
 
-  nodeId(): NodeId {
+  nodeId(intern: Intern = nodeIdFromBigint): NodeId {
     this.readParts();
     if (this.high < 0x20_0000) return this.high * TWO_32 + this.low;
-    return nodeIdFromBigint((BigInt(this.high) << 32n) | BigInt(this.low));
+    return intern((BigInt(this.high) << 32n) | BigInt(this.low));
   }
 
   /** Length-delimited field: returns the end and leaves the cursor at its start. */
