@@ -7,10 +7,12 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 
 #include "bridge/futex.h"
 #include "engine/crc32c.h"
+#include "engine/direct_file.h"
 #include "engine/engine_host.h"
 #include "engine/file_io.h"
 #include "engine/io_threads.h"
@@ -114,20 +116,27 @@ class FileTask : public IoTask {
 class WriteTask : public FileTask {
  public:
   // Keeps the array, and so its bytes, until the task is deleted.
-  WriteTask(Napi::Function callback, Napi::Object array, int fd, Span part, off_t position, bool sync)
+  WriteTask(Napi::Function callback, Napi::Object array, int fd, std::shared_ptr<DirectFile> direct,
+            Span part, off_t position, bool sync)
       : FileTask(callback),
-
         array_(Napi::Persistent(array)),
         fd_(fd),
+        direct_(std::move(direct)),
         part_(part),
         position_(position),
         sync_(sync) {}
 
-  void run() override { result_ = write_file(fd_, part_.data, part_.length, position_, sync_); }
+  void run() override { result_ = write(fd_, direct_.get(), part_, position_, sync_); }
+
+  static WriteResult write(int fd, DirectFile* direct, Span part, off_t position, bool sync) {
+    if (direct != nullptr) return direct->write(part.data, part.length, position, sync);
+    return write_file(fd, part.data, part.length, position, sync);
+  }
 
  private:
   Napi::ObjectReference array_;
   int fd_;
+  std::shared_ptr<DirectFile> direct_;
   Span part_;
   off_t position_;
   bool sync_;
@@ -135,15 +144,21 @@ class WriteTask : public FileTask {
 
 class PreallocateTask : public FileTask {
  public:
-  PreallocateTask(Napi::Function callback, int fd, off_t size) : FileTask(callback), fd_(fd), size_(size) {}
+  PreallocateTask(Napi::Function callback, int fd, std::shared_ptr<DirectFile> direct, off_t size)
+      : FileTask(callback), fd_(fd), direct_(std::move(direct)), size_(size) {}
 
   void run() override {
+    if (direct_ != nullptr) {
+      result_ = direct_->preallocate(size_);
+      return;
+    }
     const int error = preallocate_zeros(fd_, size_);
     if (error != 0) result_ = {error, "fallocate"};
   }
 
  private:
   int fd_;
+  std::shared_ptr<DirectFile> direct_;
   off_t size_;
 };
 
@@ -172,6 +187,8 @@ class Addon {
     self->add(exports, "lockFile", &Addon::lock_file);
     self->add(exports, "preallocate", &Addon::preallocate);
     self->add(exports, "preallocateInBackground", &Addon::preallocate_in_background);
+    self->add(exports, "beginDirect", &Addon::begin_direct);
+    self->add(exports, "endDirect", &Addon::end_direct);
     self->add(exports, "region", &Addon::region);
     self->add(exports, "onDoorbell", &Addon::on_doorbell);
     self->add(exports, "closeDoorbell", &Addon::close_doorbell);
@@ -188,7 +205,7 @@ class Addon {
     Addon* addon;
     Method method;
   };
-  static constexpr size_t kMethodsMax = 16;
+  static constexpr size_t kMethodsMax = 20;
 
   explicit Addon(Napi::Env env)
       : env_(env),
@@ -309,7 +326,8 @@ class Addon {
       return env_.Undefined();
     }
     return submit(std::make_unique<WriteTask>(info[6].As<Napi::Function>(), info[1].As<Napi::Object>(), fd,
-                                              part, static_cast<off_t>(position), info[5].ToBoolean()));
+                                              direct_file(fd), part, static_cast<off_t>(position),
+                                              info[5].ToBoolean()));
   }
 
   Napi::Value write_and_sync_inline(const Napi::CallbackInfo& info) {
@@ -321,7 +339,7 @@ class Addon {
       return env_.Undefined();
     }
     const WriteResult result =
-        write_file(fd, part.data, part.length, static_cast<off_t>(position), info[5].ToBoolean());
+        WriteTask::write(fd, direct_file(fd).get(), part, static_cast<off_t>(position), info[5].ToBoolean());
     return Napi::Number::New(env_, result.error);
   }
 
@@ -350,8 +368,29 @@ class Addon {
       throw_type_error(env_, "callback must be a function");
       return env_.Undefined();
     }
-    return submit(
-        std::make_unique<PreallocateTask>(info[2].As<Napi::Function>(), fd, static_cast<off_t>(size)));
+    return submit(std::make_unique<PreallocateTask>(info[2].As<Napi::Function>(), fd, direct_file(fd),
+                                                    static_cast<off_t>(size)));
+  }
+
+  // Null: writes of this descriptor go through the page cache.
+  std::shared_ptr<DirectFile> direct_file(int fd) const {
+    const auto found = direct_files_.find(fd);
+    return found == direct_files_.end() ? nullptr : found->second;
+  }
+
+  Napi::Value begin_direct(const Napi::CallbackInfo& info) {
+    int fd = -1;
+    if (!read_descriptor(info, 0, &fd)) return env_.Undefined();
+    std::shared_ptr<DirectFile> file = DirectFile::open(fd);
+    const bool is_direct = file != nullptr;
+    if (is_direct) direct_files_[fd] = std::move(file);
+    return Napi::Boolean::New(env_, is_direct);
+  }
+
+  Napi::Value end_direct(const Napi::CallbackInfo& info) {
+    int fd = -1;
+    if (read_descriptor(info, 0, &fd)) direct_files_.erase(fd);
+    return env_.Undefined();
   }
 
   // Null, with an exception pending, when this engine has no host.
@@ -444,6 +483,7 @@ class Addon {
   std::unique_ptr<Napi::AsyncContext> async_context_;
   Napi::FunctionReference doorbell_callback_;
   Napi::Reference<Napi::ArrayBuffer> region_;
+  std::unordered_map<int, std::shared_ptr<DirectFile>> direct_files_;
   // Last: its threads use what stands above.
   std::unique_ptr<IoThreads> threads_;
 };

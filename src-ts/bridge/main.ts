@@ -9,6 +9,7 @@ import { VERSION } from '../facade/version.ts';
 import { startServer } from '../server/start-server.ts';
 import type { NativeBinding } from '../storage/native-binding.ts';
 import { Engine } from './engine.ts';
+import { setHeapGrowth } from './heap-growth.ts';
 
 /** Exit codes of the child. */
 const EXIT_ENDED = 0;
@@ -23,6 +24,7 @@ function loadBinding(): NativeBinding {
 }
 
 function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): Engine {
+  setHeapGrowth();
   const environment = new NodeEnvironment(binding, binding.runtime(), VERSION);
   const engine = new Engine(binding, {
     version: VERSION,

@@ -19,6 +19,11 @@ export interface DiskFile {
    * to the old size may overlap with it, writes beyond must wait.
    */
   preallocate(size: number): Promise<void>;
+  /**
+   * From here on, where the system can, writes go past its cache: for a log, which nothing reads back. Behind the end of
+   * each write there must be zeros only, up to the next multiple of 4096 at least.
+   */
+  bypassCache(): void;
   /** Takes an exclusive lock that ends with close (or the process); false when another open file holds it. */
   tryLock(): Promise<boolean>;
   close(): Promise<void>;

@@ -429,6 +429,10 @@ class MemoryHandle implements DiskFile {
     this.file.resize(size);
   }
 
+  bypassCache(): void {
+    this.check('write');
+  }
+
   async preallocate(size: number): Promise<void> {
     this.check('preallocate');
     const from = this.file.size;

@@ -43,6 +43,14 @@ export interface StorageBinding {
     position: number,
     sync: boolean,
   ): number;
+  /**
+   * From here on writes and preallocations of this descriptor, which must be open to read and write, go past the page
+   * cache; what lies behind a write in its last block of 4096 bytes becomes zeros. False, and nothing changes, where the
+   * file system does not offer that. One that is refused later goes through the cache by itself.
+   */
+  beginDirect(fd: number): boolean;
+  /** Before the descriptor is closed. */
+  endDirect(fd: number): void;
   /** Exclusive lock on the open file, not waiting. Returns 0, or errno (EAGAIN/EWOULDBLOCK when another holds it). */
   lockFile(fd: number): number;
   /** fallocate of [0, size) that extends the file and zero-fills it. Returns errno. */

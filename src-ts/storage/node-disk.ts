@@ -43,6 +43,7 @@ class NodeFile implements DiskFile {
   private readonly handle: fs.promises.FileHandle;
   private readonly binding: StorageBinding | null;
   private lockKey: string | null = null;
+  private isDirect = false;
 
   constructor(path: string, handle: fs.promises.FileHandle, binding: StorageBinding | null) {
     this.path = path;
@@ -136,6 +137,10 @@ class NodeFile implements DiskFile {
     }
   }
 
+  bypassCache(): void {
+    this.isDirect ||= this.binding?.beginDirect(this.handle.fd) ?? false;
+  }
+
   async tryLock(): Promise<boolean> {
     if (this.binding !== null) {
       const errno = this.binding.lockFile(this.handle.fd);
@@ -154,6 +159,8 @@ class NodeFile implements DiskFile {
   }
 
   async close(): Promise<void> {
+    if (this.isDirect) this.binding!.endDirect(this.handle.fd);
+    this.isDirect = false;
     await attempt('close', this.path, () => this.handle.close());
     if (this.lockKey !== null) lockedHere.delete(this.lockKey);
     this.lockKey = null;

@@ -48,6 +48,7 @@ export async function createWal(settings: WalSettings, metadata: Uint8Array): Pr
   try {
     if (!(await file.tryLock())) throw new LockedError(`${file.path} is locked by another process`);
     const allocated = Math.min(settings.segmentBytes, settings.allocateStepBytes);
+    file.bypassCache();
     await file.preallocate(allocated);
     const chain = new Uint32Array(1);
     const frames = new FrameBuffer(binding, crc32cWith(binding));
@@ -231,6 +232,7 @@ async function cleanTail(
       );
     }
   }
+  file.bypassCache();
   try {
     await file.preallocate(Math.min(settings.segmentBytes, tailOffset + settings.allocateStepBytes));
   } catch (error) {

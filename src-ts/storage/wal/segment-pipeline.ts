@@ -46,6 +46,7 @@ export class SegmentPipeline {
     const file = await this.disk.open(path, 'create-exclusive', 0o600);
     try {
       if (!(await file.tryLock())) throw new LockedError(`${path} is locked by another process`);
+      file.bypassCache();
       await file.preallocate(this.allocateBytes);
       // Without this the first sync of the new segment pays for the allocation.
       await file.sync();
