@@ -2,7 +2,6 @@
  * `polyraft bench`: a short load on a small cluster in this process, with real files and real sockets. It measures the
  * machine and the engine; bench/ measures the whole, with a host program and beside other systems.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,8 +14,9 @@ import type { RaftServer } from '../server/api.ts';
 import { startServer } from '../server/start-server.ts';
 import { BenchHost } from './bench-host.ts';
 import { ExitCode, type Output } from './output.ts';
-import { measureSyncs, quantilesOf } from './sync-latency.ts';
-import { table } from './table.ts';
+import { measureSyncs, quantilesOf, type SyncLatency } from './sync-latency.ts';
+import { counted, table, wrapped } from './table.ts';
+import { withTemporaryDirectory } from './temporary.ts';
 
 export interface BenchOptions {
   readonly nodes: number;
@@ -38,18 +38,29 @@ interface Node {
   readonly host: BenchHost;
 }
 
-export async function bench(options: BenchOptions, output: Output): Promise<ExitCode> {
-  const directory = await mkdtemp(join(resolve(options.directory ?? tmpdir()), 'polyraft-bench-'));
-  const nodes: Node[] = [];
-  try {
-    output.progress?.('measuring the disk');
-    const sync = await measureSyncs(directory, SYNCS);
-    output.progress?.(`starting ${options.nodes} nodes`);
-    await startNodes(directory, options.nodes, nodes);
-    const leader = await leaderOf(nodes);
-    const alone = await loadFor(leader, options, 1, 'one proposal in flight', output);
-    const deep = await loadFor(leader, options, options.window, `${options.window} in flight`, output);
-    output.progress?.('');
+export function bench(options: BenchOptions, output: Output): Promise<ExitCode> {
+  const place = resolve(options.directory ?? tmpdir());
+  return withTemporaryDirectory(join(place, 'polyraft-bench-'), async (directory) => {
+    const nodes: Node[] = [];
+    try {
+      output.progress?.('measuring the disk');
+      const sync = await measureSyncs(directory, SYNCS);
+      output.progress?.(`starting ${counted(options.nodes, 'node')}`);
+      await startNodes(directory, options.nodes, nodes);
+      const leader = await leaderOf(nodes);
+      const alone = await loadFor(leader, options, 1, 'one in flight', output);
+      const deep = await loadFor(leader, options, options.window, `${options.window} in flight`, output);
+      report(options, sync, alone, deep, output);
+      return ExitCode.Fine;
+    } finally {
+      output.progress?.('');
+      await Promise.all(nodes.map(({ server }) => server.stop(false)));
+    }
+  });
+}
+
+function report(options: BenchOptions, sync: SyncLatency, alone: Load, deep: Load, output: Output): void {
+  if (options.json) {
     const result = {
       nodes: options.nodes,
       proposal_bytes: options.bytes,
@@ -57,29 +68,23 @@ export async function bench(options: BenchOptions, output: Output): Promise<Exit
       one_in_flight: alone,
       window_in_flight: { window: options.window, ...deep },
     };
-    if (options.json) output.line(JSON.stringify(result));
-    else {
-      const row = (name: string, load: Load): string[] => [
-        name,
-        grouped(load.commits_per_second),
-        load.p50_ms.toFixed(2),
-        load.p99_ms.toFixed(2),
-      ];
-      output.line(
-        `${options.nodes} nodes in this process, proposals of ${options.bytes} bytes; a sync of this disk takes ` +
-          `${sync.p50Ms.toFixed(2)} ms (median), ${sync.p99Ms.toFixed(2)} ms (1 in 100)`,
-      );
-      output.line('');
-      const head = ['load', 'commits/s', 'median ms', '1 in 100 ms'];
-      for (const line of table(head, [row('one in flight', alone), row(`${options.window} in flight`, deep)]))
-        output.line(line);
-    }
-    return ExitCode.Fine;
-  } finally {
-    output.progress?.('');
-    await Promise.all(nodes.map(({ server }) => server.stop(false)));
-    await rm(directory, { recursive: true, force: true });
+    output.line(JSON.stringify(result));
+    return;
   }
+  const summary =
+    `${counted(options.nodes, 'node')} in this process, proposals of ${counted(options.bytes, 'byte')}; a sync of this ` +
+    `disk takes ${sync.p50Ms.toFixed(2)} ms (median), ${sync.p99Ms.toFixed(2)} ms (1 in 100)`;
+  for (const line of wrapped(summary, output.columns)) output.line(line);
+  output.line('');
+  const row = (name: string, load: Load): string[] => [
+    name,
+    grouped(load.commits_per_second),
+    load.p50_ms.toFixed(2),
+    load.p99_ms.toFixed(2),
+  ];
+  const head = ['load', 'commits/s', 'median ms', '1 in 100 ms'];
+  const rows = [row('one in flight', alone), row(`${options.window} in flight`, deep)];
+  for (const line of table(head, rows, output.columns)) output.line(line);
 }
 
 async function startNodes(directory: string, count: number, nodes: Node[]): Promise<void> {
@@ -151,7 +156,6 @@ async function loadFor(
   const times: number[] = [];
   const begun = performance.now();
   const end = begun + options.seconds * 1000;
-  let told = begun;
   while (performance.now() < end || begunAt.size > 0) {
     const now = performance.now();
     const room = now < end ? window - begunAt.size : 0;
@@ -167,13 +171,7 @@ async function loadFor(
       begunAt.delete(sequence);
       if (at !== undefined) times.push(performance.now() - at);
     }
-    if (now - told > 200) {
-      told = now;
-      const share = Math.min(1, (now - begun) / (options.seconds * 1000));
-      output.progress?.(
-        `${name} [${'#'.repeat(Math.round(share * 30)).padEnd(30)}] ${grouped(times.length)} commits`,
-      );
-    }
+    output.progress?.(`${name}, ${grouped(times.length)} commits`, (now - begun) / (options.seconds * 1000));
   }
   const { p50Ms, p99Ms } = quantilesOf(times);
   return {

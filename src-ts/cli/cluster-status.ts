@@ -3,7 +3,7 @@ import type { ClusterView, NodeRow } from '../admin/cluster-view.ts';
 import { bytes, grouped, seconds } from '../admin/units.ts';
 import type { AdminClient } from './admin-client.ts';
 import { ExitCode, type Output } from './output.ts';
-import { table } from './table.ts';
+import { table, wrapped } from './table.ts';
 
 const ELECTIONS_SHOWN = 5;
 const MARKS = { critical: '!!', warning: '! ', note: '  ' } as const;
@@ -27,11 +27,11 @@ export async function showStatus(client: AdminClient, asJson: boolean, output: O
     return isBroken(cluster) ? ExitCode.Damaged : ExitCode.Fine;
   }
   const { leader, voters, voters_reachable: reachable } = cluster;
-  output.line(
+  const summary =
     `cluster ${cluster.cluster_id}, term ${cluster.term}, ` +
-      `${leader === null ? 'no leader' : `leader ${leader}`}, ${reachable} of ${voters} voters can be reached ` +
-      `(seen by node ${cluster.node})`,
-  );
+    `${leader === null ? 'no leader' : `leader ${leader}`}, ${reachable} of ${voters} voters can be reached ` +
+    `(seen by node ${cluster.node})`;
+  for (const line of wrapped(summary, output.columns, 2)) output.line(line);
   output.line('');
   const head = [
     'node',
@@ -57,7 +57,7 @@ export async function showStatus(client: AdminClient, asJson: boolean, output: O
     node.round_trip_ms === null ? '-' : `${node.round_trip_ms.toFixed(1)} ms`,
     contact(node),
   ]);
-  for (const line of table(head, rows)) output.line(line);
+  for (const line of table(head, rows, output.columns)) output.line(line);
   if (cluster.elections.length > 0) {
     output.line('');
     output.line('elections');
@@ -72,7 +72,8 @@ export async function showStatus(client: AdminClient, asJson: boolean, output: O
   if (cluster.warnings.length > 0) {
     output.line('');
     output.line('warnings');
-    for (const { severity, text } of cluster.warnings) output.line(`  ${MARKS[severity]} ${text}`);
+    for (const { severity, text } of cluster.warnings)
+      for (const line of wrapped(`  ${MARKS[severity]} ${text}`, output.columns, 5)) output.line(line);
   }
   return isBroken(cluster) ? ExitCode.Damaged : ExitCode.Fine;
 }
@@ -101,6 +102,6 @@ export async function listMembers(client: AdminClient, asJson: boolean, output: 
     roleOf(node),
     node.urls.join(' ') || 'not known yet',
   ]);
-  for (const line of table(['node', 'member as', 'role', 'url'], rows)) output.line(line);
+  for (const line of table(['node', 'member as', 'role', 'url'], rows, output.columns)) output.line(line);
   return ExitCode.Fine;
 }

@@ -46,7 +46,7 @@ export async function checkDirectory(check: string, path: string): Promise<reado
   const found: Finding[] = [];
   const { bavail, bsize, type } = await statfs(place);
   const free = bavail * bsize;
-  const is = place === resolve(path) ? path : `${path} will be made in ${place};`;
+  const is = place === resolve(path) ? `${path}:` : `${path} will be made in ${place};`;
   if (free < FREE_BYTES_LEAST)
     found.push({
       check,

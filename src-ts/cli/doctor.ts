@@ -9,7 +9,7 @@ import { checkCertificate } from './doctor-tls.ts';
 import { checkClock, checkFiles, checkTimers } from './doctor-system.ts';
 import type { Finding } from './finding.ts';
 import { ExitCode, type Output } from './output.ts';
-import { table } from './table.ts';
+import { counted, table } from './table.ts';
 
 const SECRET_IN_THE_CLEAR: Finding = {
   check: 'admin_url',
@@ -27,7 +27,9 @@ export async function doctor(path: string, asJson: boolean, output: Output): Pro
     output.progress?.(`checking ${what}`);
     add(await work());
   };
-  const config = await readConfig(path, add);
+  // Without the file there is nothing that could be checked.
+  const text = await readFile(path, 'utf8');
+  const config = readConfig(path, text, add);
   await step('the clock', checkClock);
   await step('timers', () => checkTimers(config?.tickMs ?? 100));
   await step('limits', checkFiles);
@@ -62,28 +64,23 @@ export async function doctor(path: string, asJson: boolean, output: Output): Pro
   return findings.some(({ result }) => result === 'problem') ? ExitCode.Damaged : ExitCode.Fine;
 }
 
-async function readConfig(path: string, add: (finding: Finding) => void): Promise<ServerConfig | null> {
+function readConfig(path: string, text: string, add: (finding: Finding) => void): ServerConfig | null {
   const check = 'configuration';
   try {
-    const { config, warnings } = parseConfig(await readFile(path, 'utf8'));
+    const { config, warnings } = parseConfig(text);
     if (warnings.length === 0) add({ check, result: 'ok', text: `${path} is in order` });
     for (const warning of warnings)
       add({ check, result: 'warning', text: warning.replace('configuration: ', '') });
     return config;
   } catch (error) {
-    const text = textOf(error).replace('configuration: ', '');
     add({
       check,
       result: 'problem',
-      text,
+      text: textOf(error).replace('configuration: ', ''),
       advice: 'docs/CONFIGURATION.md has every key; the checks that need one were left out',
     });
     return null;
   }
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function report(findings: readonly Finding[], asJson: boolean, output: Output): void {
@@ -96,7 +93,7 @@ function report(findings: readonly Finding[], asJson: boolean, output: Output): 
     check,
     advice === undefined ? text : `${text}; ${advice}`,
   ]);
-  for (const line of table(['result', 'check', 'what was found'], rows)) output.line(line);
+  for (const line of table(['result', 'check', 'what was found'], rows, output.columns)) output.line(line);
   const count = (result: Finding['result']): number =>
     findings.filter((finding) => finding.result === result).length;
   output.line('');

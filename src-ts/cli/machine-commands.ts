@@ -4,6 +4,7 @@ import { bench, type BenchOptions } from './bench.ts';
 import { doctor } from './doctor.ts';
 import { wholeNumber } from './file-commands.ts';
 import type { ExitCode, Output } from './output.ts';
+import { helpText } from './table.ts';
 
 function between(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -24,9 +25,11 @@ export function addMachineCommands(program: Command, output: Output, done: (code
     .option('--json', 'prints JSON for programs')
     .addHelpText(
       'after',
-      `
-Run it as the user and in the working directory of the server: relative paths of the configuration are meant so. It may run
-beside the server.`,
+      helpText(
+        'Run it as the user and in the working directory of the server: relative paths of the configuration are meant ' +
+          'so. It may run beside the server.',
+        output.columns,
+      ),
     )
     .action(async (path: string, options: { json?: boolean }) => {
       done(await doctor(path, options.json === true, output));
@@ -45,11 +48,14 @@ beside the server.`,
     .option('--json', 'prints JSON for programs')
     .addHelpText(
       'after',
-      `
-What it measures: commits a second, and the time from a proposal to its outcome, first with one proposal in flight, then
-with many. All nodes run in this process, on its one thread, with real files that are synced and real loopback sockets;
-there is no host program and no bridge to one, and network and processor of other machines are not in it. So it tells
-how good this disk and this processor are, not what a cluster of machines will do: that is what npm run bench is for.`,
+      helpText(
+        'What it measures: commits a second, and the time from a proposal to its outcome, first with one proposal in ' +
+          'flight, then with many. All nodes run in this process, on its one thread, with real files that are synced ' +
+          'and real loopback sockets; there is no host program and no bridge to one, and network and processor of ' +
+          'other machines are not in it. So it tells how good this disk and this processor are, not what a cluster ' +
+          'of machines will do: that is what npm run bench is for.',
+        output.columns,
+      ),
     )
     .action(
       async (options: Omit<BenchOptions, 'json' | 'directory'> & { json?: boolean; directory?: string }) => {

@@ -1,13 +1,15 @@
 /** The commands and their options. */
-import tab from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../facade/version.ts';
 import { NodeDisk } from '../storage/node-disk.ts';
 import { UnreachableError } from './admin-client.ts';
 import { addClusterCommands } from './cluster-commands.ts';
+import { addCompletion, completeOurselves } from './completion.ts';
 import { addFileCommands } from './file-commands.ts';
 import { addMachineCommands } from './machine-commands.ts';
+import { problemText } from './problem-text.ts';
 import { EXIT_CODES_HELP, ExitCode, type Output } from './output.ts';
+import { HELP_COLUMNS, helpText } from './table.ts';
 
 /** Runs one command line (without node and script); resolves to the exit code, and never throws for bad input. */
 export async function run(parameters: readonly string[], output: Output): Promise<number> {
@@ -20,24 +22,27 @@ export async function run(parameters: readonly string[], output: Output): Promis
   );
   program.version(VERSION, '-V, --version', 'prints the version');
   const strip = (text: string): string => text.replace(/\n$/, '');
-  program.exitOverride().configureOutput({
-    writeOut: (text) => output.line(strip(text)),
-    writeErr: (text) => output.problem(strip(text)),
-  });
-  program.addHelpText('after', EXIT_CODES_HELP);
+  program
+    .configureHelp({ minWidthToWrap: 20 })
+    .exitOverride()
+    .configureOutput({
+      getOutHelpWidth: () => output.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => output.columns ?? HELP_COLUMNS,
+      writeOut: (text) => output.line(strip(text)),
+      writeErr: (text) => output.problem(strip(text)),
+    });
+  program.addHelpText('after', helpText(EXIT_CODES_HELP, output.columns));
   addClusterCommands(program, output, done);
   addFileCommands(program, new NodeDisk(), output, done);
   addMachineCommands(program, output, done);
-  tab(program);
-  program.commands
-    .find((command) => command.name() === 'complete')
-    ?.description('prints a script for completion by the shell: source <(polyraft complete bash)');
+  addCompletion(program);
+  if (completeOurselves(program, parameters, output)) return code;
 
   try {
     await program.parseAsync([...parameters], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Fine : ExitCode.Refused;
-    output.problem(error instanceof Error ? error.message : String(error));
+    output.problem(problemText(error));
     return error instanceof UnreachableError ? ExitCode.Unreachable : ExitCode.Refused;
   }
   return code;

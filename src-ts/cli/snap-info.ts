@@ -18,8 +18,12 @@ export async function snapInfo(disk: Disk, path: string, asJson: boolean, output
   const names = isDirectory ? snapshotsOf(await disk.list(path)).map(({ name }) => join(path, name)) : [path];
   const found: Found[] = [];
   for (const name of names) {
-    output.progress?.(`reading ${basename(name)}`);
-    found.push(await lookAt(disk, name));
+    try {
+      found.push(await lookAt(disk, name, output));
+    } catch (error) {
+      // A running server purges old ones.
+      if (!isDirectory || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
   output.progress?.('');
   let members: MembersFile | null = null;
@@ -38,11 +42,15 @@ export async function snapInfo(disk: Disk, path: string, asJson: boolean, output
   return isWhole ? ExitCode.Fine : ExitCode.Damaged;
 }
 
-async function lookAt(disk: Disk, path: string): Promise<Found> {
+async function lookAt(disk: Disk, path: string, output: Output): Promise<Found> {
   const file = await disk.open(path, 'read');
   try {
     const layout = await readLayout(file);
-    await readBody(file, layout, crc32cPortable, null);
+    let done = 0;
+    await readBody(file, layout, crc32cPortable, ({ length }) => {
+      done += length;
+      output.progress?.(`of ${basename(path)} read`, done / (layout.dataEnd - layout.dataStart));
+    });
     return { path, layout };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;

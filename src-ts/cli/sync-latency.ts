@@ -1,6 +1,7 @@
 /** How long a small write with its sync takes in a directory: what every commit waits for. */
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withTemporaryDirectory } from './temporary.ts';
 
 const WRITE_BYTES = 512;
 /** Written before, as the log does it: overwriting syncs faster than growing. */
@@ -14,9 +15,8 @@ export interface SyncLatency {
 }
 
 /** Leaves nothing behind. Rejects when the directory cannot be written to. */
-export async function measureSyncs(directory: string, count: number): Promise<SyncLatency> {
-  const place = await mkdtemp(join(directory, '.polyraft-sync-'));
-  try {
+export function measureSyncs(directory: string, count: number): Promise<SyncLatency> {
+  return withTemporaryDirectory(join(directory, '.polyraft-sync-'), async (place) => {
     const file = await open(join(place, 'file'), 'w');
     try {
       await file.write(Buffer.alloc(FILE_BYTES));
@@ -33,9 +33,7 @@ export async function measureSyncs(directory: string, count: number): Promise<Sy
     } finally {
       await file.close();
     }
-  } finally {
-    await rm(place, { recursive: true, force: true });
-  }
+  });
 }
 
 export function quantilesOf(times: readonly number[]): { p50Ms: number; p99Ms: number; maxMs: number } {

@@ -9,7 +9,9 @@ import { decodeWalMetadata } from '../storage/wal/wal-metadata.ts';
 import { decodeWalSnapshot, RecordType } from '../storage/wal/wal-record.ts';
 import { describeIds } from './describe.ts';
 import { ExitCode, type Output } from './output.ts';
-import { describeProblem, walkWal } from './wal-walk.ts';
+import { counted } from './table.ts';
+import { isInUse } from './wal-use.ts';
+import { describeProblem, walkWal, type RecordVisitor } from './wal-walk.ts';
 
 export interface DumpOptions {
   /** First and last entry to print; the other records are printed in any case. */
@@ -37,7 +39,8 @@ export async function dumpWal(
   output: Output,
 ): Promise<ExitCode> {
   let name = '';
-  const { records, segments, problem } = await walkWal(disk, directory, (segment, reader) => {
+  const isUsed = await isInUse(disk, directory);
+  const visit: RecordVisitor = (segment, reader) => {
     if (segment.name !== name) {
       ({ name } = segment);
       if (!options.asJson) output.line(name);
@@ -55,12 +58,19 @@ export async function dumpWal(
       throw error;
     }
     return null;
+  };
+  const { records, segments, problem } = await walkWal(disk, directory, visit, ({ name: read }, share) => {
+    // Where the records come to the same terminal they tell by themselves how far they are.
+    if (output.columns === undefined) output.progress?.(`of the log read: ${read}`, share);
   });
+  output.progress?.('');
   if (problem !== null) {
-    output.problem(describeProblem(directory, problem));
-    return problem.kind === 'torn' ? ExitCode.Fine : ExitCode.Damaged;
+    const isBeingWritten = isUsed && problem.segment === segments.at(-1);
+    const hint = isBeingWritten ? '; a server is writing there: look again' : '';
+    output.problem(`${describeProblem(directory, problem)}${hint}`);
+    return problem.kind === 'torn' || isBeingWritten ? ExitCode.Fine : ExitCode.Damaged;
   }
-  if (!options.asJson) output.line(`${records} records in ${segments.length} segments`);
+  if (!options.asJson) output.line(`${counted(records, 'record')} in ${counted(segments.length, 'segment')}`);
   return ExitCode.Fine;
 }
 

@@ -1,12 +1,11 @@
 /** `polyraft wal repair`: cuts what cannot be read, after a copy. */
-import { readFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk } from '../storage/disk.ts';
 import type { SegmentName } from '../storage/wal/wal-name.ts';
 import { backUp, cutTornTail } from '../storage/wal/wal-tail.ts';
 import { ExitCode, type Output } from './output.ts';
 import { WalCheck } from './wal-check.ts';
+import { isInUse } from './wal-use.ts';
 import { describeProblem, walkWal } from './wal-walk.ts';
 
 export interface RepairOptions {
@@ -20,7 +19,17 @@ export async function repairWal(
   options: RepairOptions,
   output: Output,
 ): Promise<ExitCode> {
-  const { segments, problem } = await walkWal(disk, directory, new WalCheck().check);
+  const isRefused = async (): Promise<boolean> => {
+    if (!(await isInUse(disk, directory))) return false;
+    output.problem(`${directory} is in use: stop the server first`);
+    return true;
+  };
+  // What a server writes just now looks like an unfinished write.
+  if (await isRefused()) return ExitCode.Refused;
+  const { segments, problem } = await walkWal(disk, directory, new WalCheck().check, ({ name }, share) =>
+    output.progress?.(`of the log read: ${name}`, share),
+  );
+  output.progress?.('');
   if (problem === null) {
     output.line(`${directory} is whole: there is nothing to repair`);
     return ExitCode.Fine;
@@ -34,11 +43,8 @@ export async function repairWal(
     );
     return ExitCode.Refused;
   }
-  const last = segments[segments.length - 1]!;
-  if (await isLocked(join(directory, last.name))) {
-    output.problem(`${directory} is in use: stop the server first`);
-    return ExitCode.Refused;
-  }
+  // It may have been started meanwhile.
+  if (await isRefused()) return ExitCode.Refused;
   const later = segments.slice(segments.indexOf(problem.segment) + 1);
   await cut(disk, directory, problem.segment, problem.offset, problem.kind === 'torn', output);
   for (const { name } of later) {
@@ -70,16 +76,4 @@ async function cut(
     await file.close();
   }
   output.line(`cut ${name} at byte ${offset}; as it was, it is ${name}.broken`);
-}
-
-/** Whether the kernel knows a lock on the file: a server holds one on each segment that it uses. */
-async function isLocked(path: string): Promise<boolean> {
-  const { ino } = await stat(path);
-  try {
-    return readFileSync('/proc/locks', 'latin1')
-      .split('\n')
-      .some((line) => line.includes(' WRITE ') && line.includes(`:${ino} `));
-  } catch {
-    return false;
-  }
 }

@@ -25,7 +25,15 @@ export interface WalWalk {
 /** A record: `reader` has its fields, valid until the visitor returns. A text says what is wrong with it. */
 export type RecordVisitor = (segment: SegmentName, reader: SegmentReader) => string | null;
 
-export async function walkWal(disk: Disk, directory: string, visit: RecordVisitor): Promise<WalWalk> {
+/** What of all segments has been read, of 1. */
+type Progress = (segment: SegmentName, share: number) => void;
+
+export async function walkWal(
+  disk: Disk,
+  directory: string,
+  visit: RecordVisitor,
+  progress?: Progress,
+): Promise<WalWalk> {
   const segments = segmentsOf(await disk.list(directory));
   if (segments.length === 0) throw new StorageError(`${directory} has no .wal file in it`, 'ENOENT');
   let chain = 0;
@@ -47,6 +55,7 @@ export async function walkWal(disk: Disk, directory: string, visit: RecordVisito
       for (;;) {
         const result = reader.next();
         if (result === 'more') {
+          progress?.(segment, (i + reader.offset / Math.max(1, size)) / segments.length);
           await reader.fill();
           continue;
         }

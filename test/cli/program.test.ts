@@ -133,6 +133,7 @@ describe('polyraft wal verify and repair', () => {
     const { out } = await polyraft('wal', 'verify', wal, '--json');
     expect(JSON.parse(out.join(''))).toEqual({
       whole: true,
+      in_use: false,
       records: 67,
       segments: 2,
       entries: 30,
@@ -230,10 +231,10 @@ describe('polyraft snap info', () => {
 describe('bad command lines', () => {
   it.each([
     [['wal', 'verify'], "missing required argument 'directory'"],
-    [['wal', 'verify', '/does/not/exist'], 'list /does/not/exist: ENOENT'],
+    [['wal', 'verify', '/does/not/exist'], '/does/not/exist: no such file or directory'],
     [['wal', 'dump', '/tmp', '--from', '-1'], 'not a whole number'],
     [['wal', 'mend', '/tmp'], "unknown command 'mend'"],
-    [['snap', 'info', '/does/not/exist'], 'ENOENT'],
+    [['snap', 'info', '/does/not/exist'], '/does/not/exist: no such file or directory'],
     [['--nonsense'], "unknown option '--nonsense'"],
   ])('%j', async (parameters, text) => {
     const { code, problems } = await polyraft(...parameters);
