@@ -62,7 +62,7 @@ export class Terminal {
 
   /** Ends the terminal, and by its hang-up what runs there. */
   async end(): Promise<void> {
-    this.child.kill('SIGTERM');
+    this.child.kill('SIGKILL');
     await this.exited;
   }
 }
