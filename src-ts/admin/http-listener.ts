@@ -61,11 +61,22 @@ export class HttpListener {
       // Also where nobody has to show a certificate: it is enough for changes.
       const requestCert = identity.files.caFile !== null;
       const options = { ...SERVER_OPTIONS, requestCert };
-      const { server, closeAllConnections } = createTlsServer(identity, options, listener, (socket, text) => {
+      const judged: RequestListener = (request, response) => {
+        if (!made.isOutdated(request.socket)) {
+          listener(request, response);
+          return;
+        }
+        strange(
+          `${addressOf(request.socket)} connected before the certificates changed: it must connect again`,
+        );
+        // Without an answer: clients then send what they have asked for on a new connection.
+        request.socket.destroy();
+      };
+      const made = createTlsServer(identity, options, judged, (socket, text) => {
         strange(`a connection from ${addressOf(socket)} was refused: ${text}`);
       });
-      this.server = server;
-      this.closeAllConnections = closeAllConnections;
+      this.server = made.server;
+      this.closeAllConnections = made.closeAllConnections;
     }
     this.server.maxConnections = CONNECTIONS_MAX;
     this.server.maxHeadersCount = HEADERS_MAX;

@@ -10,6 +10,8 @@ export interface TlsServer {
   readonly server: Server;
   /** Ends all connections, also those that are still in their handshake. */
   closeAllConnections(): void;
+  /** Whether the certificates have changed since the connection was made: who is at its other end was judged by others. */
+  isOutdated(socket: Socket): boolean;
 }
 
 /** `options` go over those of the identity. `refused` is told why whoever connected did not get through; its text is for a log. */
@@ -21,14 +23,24 @@ export function createTlsServer(
 ): TlsServer {
   const server = createServer({ ...identity.serverOptions, ...options }, listener);
   const sockets = new Set<Socket>();
+  /** The certificates of each connection. By address: a request has the TLS socket, which is another object. */
+  const generations = new Map<string, number>();
   let { generation } = identity;
-  server.prependListener('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const renew = (): void => {
     identity.refresh();
     if (identity.generation === generation) return;
     generation = identity.generation;
     server.setSecureContext(identity.contextOptions);
+  };
+  server.prependListener('connection', (socket: Socket) => {
+    renew();
+    const address = otherEnd(socket);
+    sockets.add(socket);
+    generations.set(address, generation);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      generations.delete(address);
+    });
   });
   server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
     refused(socket, handshakeFailure(error, socket, identity.words));
@@ -40,5 +52,13 @@ export function createTlsServer(
       server.closeAllConnections();
       for (const socket of sockets) socket.destroy();
     },
+    isOutdated: (socket) => {
+      renew();
+      return generations.get(otherEnd(socket)) !== generation;
+    },
   };
+}
+
+function otherEnd({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

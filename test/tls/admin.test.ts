@@ -1,12 +1,13 @@
 /** The admin endpoint over TLS, by the polyraft command: what works, and each way of being wrong, told on both sides. */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { freePorts } from '../../scripts/tools/free-ports.ts';
 import type { TlsFiles } from '../../src-ts/tls/files.ts';
-import { eventually, RealCluster, TOKEN } from '../admin/real-cluster.ts';
+import { RealCluster, TOKEN } from '../admin/real-cluster.ts';
 import { polyraft } from '../cli/polyraft.ts';
+import { as, command, logged, pem, send } from './admin-requests.ts';
 import { CertificateDirectory } from './certificates.ts';
 import { tlsConfig } from './configuration.ts';
 
@@ -45,52 +46,6 @@ async function serve(tls: TlsFiles | null, hasSecret = true): Promise<RealCluste
 }
 
 const CA = ['--cacert', authority.file];
-const as = ({ certFile, keyFile }: TlsFiles): string[] => ['--cert', certFile, '--key', keyFile];
-
-async function command(at: RealCluster, ...parameters: string[]): Promise<{ code: number; text: string }> {
-  const { code, out, problems } = await polyraft(...parameters, '--admin', at.url(1));
-  return { code, text: [...out, ...problems].join('\n') };
-}
-
-function logged(at: RealCluster, text: string): Promise<unknown> {
-  return eventually(`"${text}" in the log`, () => at.lines.some((line) => line.includes(text))).catch(
-    (error: unknown) => {
-      throw new Error(`not told: "${text}"; told:\n${at.lines.join('\n')}`, { cause: error });
-    },
-  );
-}
-
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-
-/** A request without the command's own checks. */
-function send(
-  at: RealCluster,
-  path: string,
-  options: https.RequestOptions,
-  body: string | null = null,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const method = body === null ? 'GET' : 'POST';
-    const all = { method, agent: false, ca: readFileSync(authority.file), ...options } as const;
-    const request = https.request(at.url(1, path), all, (response) => {
-      let text = '';
-      response.on('data', (piece: Buffer) => (text += piece.toString()));
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, text });
-      });
-    });
-    request.on('error', reject);
-    request.end(body ?? undefined);
-  });
-}
-
-const pem = ({ certFile, keyFile }: TlsFiles): https.RequestOptions => ({
-  cert: readFileSync(certFile),
-  key: readFileSync(keyFile),
-});
 
 describe('reading and changing', () => {
   test('with certificates on both sides, and no secret', async () => {
@@ -132,7 +87,7 @@ describe('reading and changing', () => {
       [serving, 'its certificate is not meant for this use; its extended key usage needs clientAuth'],
     ] as const)
       expect((await command(at, 'snapshot', ...CA, ...as(files))).text).toBe(but(problem));
-    const late = await send(at, '/snapshot', pem(expired), '');
+    const late = await send(at, authority, '/snapshot', pem(expired), '');
     expect(late.status).toBe(403);
     expect(late.text).toContain('does not do: its certificate has expired');
     expect((await command(at, 'status', ...CA, ...as(foreign))).code).toBe(0);
@@ -152,7 +107,13 @@ describe('reading and changing', () => {
   test('a page of elsewhere cannot use the certificate of a browser', async () => {
     const at = await serve(own, false);
     for (const origin of ['https://evil.example', 'null', at.url(1).replace('https', 'http')]) {
-      const answer = await send(at, '/snapshot', { ...pem(operator), headers: { Origin: origin } }, '');
+      const answer = await send(
+        at,
+        authority,
+        '/snapshot',
+        { ...pem(operator), headers: { Origin: origin } },
+        '',
+      );
       expect(answer.status).toBe(403);
       expect(answer.text).toContain(
         'a browser asks for this change on behalf of a page of elsewhere; use the polyraft command',
@@ -160,35 +121,9 @@ describe('reading and changing', () => {
     }
     expect(at.hosts.get(1)!.snapshotsTaken).toEqual([]);
     expect(
-      (await send(at, '/snapshot', { ...pem(operator), headers: { Origin: at.url(1) } }, '')).status,
+      (await send(at, authority, '/snapshot', { ...pem(operator), headers: { Origin: at.url(1) } }, ''))
+        .status,
     ).toBe(200);
-  });
-
-  test('certificates change under way, the CA of clients as well', async () => {
-    const changing = authority.issue('changing', { usage: 'serverAuth' });
-    const clients = join(directory.path, 'clients.crt');
-    copyFileSync(authority.file, clients);
-    const at = await serve({ ...changing, caFile: clients });
-    expect((await command(at, 'status', ...CA, ...as(foreign))).code).toBe(3);
-    copyFileSync(stranger.file, clients);
-    stranger.issue('changing', { usage: 'serverAuth' });
-    await eventually(
-      'the new ones',
-      async () => (await command(at, 'status', '--cacert', stranger.file, ...as(foreign))).code === 0,
-    );
-    expect((await command(at, 'status', '--cacert', stranger.file, ...as(operator))).code).toBe(3);
-    await logged(at, 'admin_tls: the certificates were read again; this one ends on ');
-    // What cannot be used leaves the others in force.
-    const wrong = authority.issue('wrong-key');
-    copyFileSync(wrong.keyFile, changing.keyFile);
-    await eventually('a look at them', async () => {
-      expect((await command(at, 'status', '--cacert', stranger.file, ...as(foreign))).code).toBe(0);
-      return at.lines.some((line) =>
-        line.includes(
-          `admin_tls.key_file: the key in "${changing.keyFile}" does not belong to the certificate in "${changing.certFile}"; the certificates of before stay in use`,
-        ),
-      );
-    });
   });
 });
 
@@ -226,10 +161,13 @@ describe('who does not get through where certificates are asked for', () => {
 
   test('one that has expired, and one whose name is not allowed', async () => {
     const at = await serve({ ...own, allowedNames: ['admin'] });
-    await expect(send(at, '/status', pem(expired))).rejects.toThrow();
+    await expect(send(at, authority, '/status', pem(expired))).rejects.toThrow();
     await logged(at, 'was refused: its certificate has expired');
     const text = 'its certificate is for operator, 127.0.0.1, and admin_tls.allowed_names has none of these';
-    expect(await send(at, '/status', pem(operator))).toEqual({ status: 403, text: `${text}\n` });
+    expect(await send(at, authority, '/status', pem(operator))).toMatchObject({
+      status: 403,
+      text: `${text}\n`,
+    });
     await logged(at, text);
   });
 });

@@ -15,6 +15,8 @@ export interface Issue {
   readonly usage?: string;
   /** Negative: it has ended that many days ago. */
   readonly days?: number;
+  /** The key that is there stays. */
+  readonly renewed?: boolean;
 }
 
 export class CertificateAuthority {
@@ -43,12 +45,13 @@ export class CertificateAuthority {
   /** `name`.crt and `name`.key, in place of those that are there. */
   issue(
     name: string,
-    { commonName = name, names = ['IP:127.0.0.1'], usage, days = 2 }: Issue = {},
+    { commonName = name, names = ['IP:127.0.0.1'], usage, days = 2, renewed = false }: Issue = {},
   ): TlsFiles {
     const path = (kind: string): string => join(this.directory, `${name}.${kind}`);
     const uses = usage ?? 'serverAuth,clientAuth';
     writeFileSync(path('ext'), `subjectAltName=${names.join(',')}\nextendedKeyUsage=${uses}\n`);
-    this.openssl('req', ...KEY, '-keyout', path('key'), '-out', path('csr'), '-subj', `/CN=${commonName}`);
+    const key = renewed ? ['-new', '-key', path('key')] : [...KEY, '-keyout', path('key')];
+    this.openssl('req', ...key, '-out', path('csr'), '-subj', `/CN=${commonName}`);
     this.openssl(
       ...['x509', '-req', '-in', path('csr'), '-CA', `${this.name}.crt`, '-CAkey', `${this.name}.key`],
       ...['-days', String(days), '-extfile', path('ext'), '-set_serial', String(this.serial++)],
