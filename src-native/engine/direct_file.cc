@@ -1,6 +1,7 @@
 #include "engine/direct_file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@ namespace {
 // Every direct write begins, ends and lies in memory at a multiple of this. Devices want 512 or 4096.
 constexpr size_t kBlockBytes = 4096;
 constexpr size_t kBufferBytesMax = size_t{1} << 20;
-constexpr size_t kZeroChunkBytes = size_t{1} << 20;
+// A sync that comes meanwhile waits for one of these: small pieces, one at a time.
+constexpr size_t kZeroPieceBytes = size_t{256} << 10;
 
 constexpr size_t up_to_block(size_t size) {
   return (size + kBlockBytes - 1) & ~(kBlockBytes - 1);
@@ -33,6 +35,13 @@ bool takes_blocks(int fd) {
   (void)fd;
   return true;
 #endif
+}
+
+// Zeros that take no memory, since nothing writes to them. Null when there is no room for the mapping.
+const uint8_t* zero_piece() {
+  static const void* const zeros =
+      mmap(nullptr, kZeroPieceBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return zeros == MAP_FAILED ? nullptr : static_cast<const uint8_t*>(zeros);
 }
 
 bool means_not_direct(int error) {
@@ -155,12 +164,11 @@ WriteResult DirectFile::preallocate(off_t size) {
     if (!means_not_direct(errno) && errno != EINTR) return {errno, "fallocate"};
     if (ftruncate(fd_, end) != 0) return {errno, "ftruncate"};
   }
-  const Aligned zeros = allocate(kZeroChunkBytes);
-  if (zeros == nullptr) return {ENOMEM, "malloc"};
-  std::memset(zeros.get(), 0, kZeroChunkBytes);
+  const uint8_t* const zeros = zero_piece();
+  if (zeros == nullptr) return {ENOMEM, "mmap"};
   for (off_t at = from; at < end;) {
-    const size_t piece = std::min<size_t>(kZeroChunkBytes, static_cast<size_t>(end - at));
-    const ssize_t written = pwrite(direct_fd_, zeros.get(), piece, at);
+    const size_t piece = std::min<size_t>(kZeroPieceBytes, static_cast<size_t>(end - at));
+    const ssize_t written = pwrite(direct_fd_, zeros, piece, at);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && means_not_direct(errno) && at == from) {
       is_direct_.store(false, std::memory_order_relaxed);

@@ -9,7 +9,7 @@ import { VERSION } from '../facade/version.ts';
 import { startServer } from '../server/start-server.ts';
 import type { NativeBinding } from '../storage/native-binding.ts';
 import { Engine } from './engine.ts';
-import { setHeapGrowth } from './heap-growth.ts';
+import { setV8 } from './v8-settings.ts';
 
 /** Exit codes of the child. */
 const EXIT_ENDED = 0;
@@ -24,7 +24,7 @@ function loadBinding(): NativeBinding {
 }
 
 function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): Engine {
-  setHeapGrowth();
+  setV8();
   const environment = new NodeEnvironment(binding, binding.runtime(), VERSION);
   const engine = new Engine(binding, {
     version: VERSION,

@@ -61,7 +61,7 @@ export const LEARNED_PEERS = 64;
 /** While proposals wait for the host to apply, its progress is looked at this often. */
 export const ROOM_POLL_MS = 5;
 /** WAL writes up to this size are made on the engine's thread when nothing else is under way (a hop costs as much). */
-export const INLINE_WAL_BYTES = 16 * 1024;
+export const INLINE_WAL_BYTES = 96 * 1024;
 /** Election timeouts for which the log behind a snapshot that a follower has taken is kept. */
 export const SNAPSHOT_GRACE_ELECTIONS = 10;
 /** Election timeouts that proposals wait for a leader: an election takes between one and two when one died. */

@@ -1,4 +1,4 @@
-/** How the engine's collector is set: for a small heap beside much memory that is not the heap's. */
+/** How V8 is set for an engine: a small heap beside much memory that is not the heap's, and a few hot turns. */
 import { setFlagsFromString } from 'node:v8';
 
 /**
@@ -9,7 +9,14 @@ import { setFlagsFromString } from 'node:v8';
  */
 const HEAP_GROWING_PERCENT = 600;
 
-/** V8 reads the flag at each collection, so it may be set while the isolate runs. */
-export function setHeapGrowth(): void {
+/**
+ * Bytes of bytecode that a function runs before it is looked at for better code; V8's own is 132 KB. With one proposal in
+ * flight the first two thousand commits after a start took a quarter less time.
+ */
+const INTERRUPT_BUDGET = 20_000;
+
+/** V8 reads both while it runs, so that they may be set in an isolate that has begun. */
+export function setV8(): void {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
+  setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET}`);
 }
