@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InvariantError } from '../../src-ts/core/errors.ts';
 import { ConfChangeType, makeMessage, MessageType, type Message } from '../../src-ts/core/types.ts';
 import { Cluster } from './cluster.ts';
+import { batchOf } from './entries.ts';
 
 const modes = [{ asyncStorageWrites: false }, { asyncStorageWrites: true }];
 
@@ -137,6 +138,26 @@ describe.each(modes)('replication %o', (mode) => {
     const { raft } = cluster.member(2);
     const commit = makeMessage({ type: MessageType.Heartbeat, from: 1, to: 2, term: raft.term, commit: 99 });
     expect(() => raft.step(commit)).toThrow(InvariantError);
+  });
+
+  it('stops a node whose leader has other entries in the place of committed ones', () => {
+    const cluster = new Cluster([1, 2, 3], mode);
+    const leader = cluster.elect(1);
+    leader.propose('a', 'b', 'c');
+    cluster.settle();
+    cluster.tick(1);
+    cluster.settle();
+    const { raft } = cluster.member(2);
+    const { committed, term } = raft;
+    const append = (index: number, logTerm: number, entries: Message['entries'] = []): Message =>
+      makeMessage({ type: MessageType.App, from: 3, to: 2, term: term + 1, index, logTerm, entries });
+    expect(() => raft.step(append(committed - 1, term, [batchOf(committed, term, ['c'])]))).not.toThrow();
+    for (const message of [
+      append(committed - 1, term, [batchOf(committed, term + 1, ['another'])]),
+      append(committed - 1, term + 1),
+      append(committed, term + 1),
+    ])
+      expect(() => raft.step(message)).toThrow(/conflicts with a committed entry/);
   });
 
   it('takes a learner along without counting it', () => {

@@ -109,12 +109,36 @@ export class RaftLog {
     const lastNew = prevIndex + countEntries(batches);
     const conflict = this.findConflict(batches);
     if (conflict !== 0) {
-      if (conflict <= this.committed)
-        violated(`entry ${conflict} conflicts with a committed entry (committed ${this.committed})`);
+      if (conflict <= this.committed) this.conflicts(conflict);
       this.append(from(batches, conflict));
     }
     this.commitTo(Math.min(committed, lastNew));
     return lastNew;
+  }
+
+  /**
+   * A leader has every committed entry. One that sends another entry in the place of one, or after another one, was
+   * elected by a node that has forgotten what it had acknowledged.
+   */
+  checkCommitted(prevIndex: number, prevTerm: number, batches: readonly EntryBatch[]): void {
+    this.checkCommittedTerm(prevIndex, prevTerm);
+    for (const { firstIndex, lastIndex, term } of batches) {
+      if (firstIndex > this.committed) return;
+      this.checkCommittedTerm(firstIndex, term);
+      this.checkCommittedTerm(Math.min(lastIndex, this.committed), term);
+    }
+  }
+
+  private checkCommittedTerm(index: number, term: number): void {
+    const ours = this.term(index);
+    if (ours >= 0 && ours !== term) this.conflicts(index);
+  }
+
+  private conflicts(index: number): never {
+    violated(
+      `entry ${index} conflicts with a committed entry (committed ${this.committed}): another node has lost entries ` +
+        'that it had acknowledged; was one started from an old copy of its directories, or from empty ones?',
+    );
   }
 
   /** Appends, truncating what conflicts. Returns the new last index. */
@@ -198,7 +222,8 @@ export class RaftLog {
     if (index <= this.committed) return;
     if (index > this.lastIndex())
       violated(
-        `commit ${index} is beyond the last index ${this.lastIndex()}: was the log truncated or lost?`,
+        `commit ${index} is beyond the last index ${this.lastIndex()}: this node has lost entries that it had ` +
+          'acknowledged; was it started from an old copy of its directories, or from empty ones? Replace it by a node with another id',
       );
     this.committed = index;
   }

@@ -5,6 +5,7 @@ import { MessageType, type Message } from '../types.ts';
 /** MsgApp at a follower. Raft, section 5.3. */
 export function handleAppend(raft: Raft, message: Message): void {
   const { log } = raft;
+  if (message.index <= log.committed) log.checkCommitted(message.index, message.logTerm, message.entries);
   if (message.index < log.committed) {
     raft.acknowledge(message.from, log.committed);
     return;
