@@ -7,7 +7,7 @@ import type { Output } from './output.ts';
 const COMMAND = 'complete';
 const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 /** What arguments and values of options are called that are files or directories. */
-const FILES = new Set(['directory', 'path', 'configuration', 'file']);
+const FILES = new Set(['directory', 'path', 'configuration', 'file', 'to']);
 /** The protocol's last line: the shell completes file names. */
 const LET_SHELL_COMPLETE_FILES = ':0';
 

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Disk } from '../storage/disk.ts';
 import type { ExitCode, Output } from './output.ts';
+import { extractSnapshot } from './snap-extract.ts';
 import { snapInfo } from './snap-info.ts';
 import { dumpWal } from './wal-dump.ts';
 import { repairWal } from './wal-repair.ts';
@@ -53,14 +54,21 @@ export function addFileCommands(
       done(await repairWal(disk, directory, options, output));
     });
 
-  program
-    .command('snap')
-    .description('snapshots')
+  const snap = program.command('snap').description('snapshots');
+  snap
     .command('info')
     .description('tells what is in a snapshot file, or in a directory of them, and whether it is whole')
     .argument('<path>', 'a .snap file, or the snapdir of a server')
     .option('--json', 'prints JSON for programs')
     .action(async (path: string, options: { json?: boolean }) => {
       done(await snapInfo(disk, path, options.json === true, output));
+    });
+  snap
+    .command('extract')
+    .description('writes the state that a snapshot file holds, as the host program handed it out')
+    .argument('<file>', 'a .snap file')
+    .argument('<to>', 'the file to make; there must be none yet')
+    .action(async (file: string, to: string) => {
+      done(await extractSnapshot(disk, file, to, output));
     });
 }

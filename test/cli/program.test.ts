@@ -1,4 +1,12 @@
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -225,6 +233,26 @@ describe('polyraft snap info', () => {
     expect(damaged.problems[0]).toContain(`${name} is damaged: `);
     // Looking does not change anything.
     expect(readdirSync(snap)).toContain(name);
+  });
+});
+
+describe('polyraft snap extract', () => {
+  it('writes the state of a whole file, nothing of a damaged one, and over nothing', async () => {
+    const path = join(snap, '0000000000000002-0000000000000014.snap');
+    const to = join(base, 'state');
+    const extract = (): ReturnType<typeof polyraft> => polyraft('snap', 'extract', path, to);
+    const out = [`${to}: 5 bytes, the state after entry 20`];
+    expect(await extract()).toEqual({ code: 0, out, problems: [] });
+    expect(readFileSync(to, 'latin1')).toBe('state');
+    expect(await extract()).toMatchObject({ code: 2, problems: [expect.stringContaining('already exists')] });
+    expect(readFileSync(to, 'latin1')).toBe('state');
+    rmSync(to);
+    const bytes = readFileSync(path);
+    bytes[bytes.indexOf('state')]! ^= 1;
+    writeFileSync(path, bytes);
+    const problems = [expect.stringContaining(`${path} is damaged: checksum `)];
+    expect(await extract()).toMatchObject({ code: 1, problems });
+    expect(existsSync(to)).toBe(false);
   });
 });
 
