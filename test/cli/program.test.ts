@@ -187,7 +187,7 @@ describe('polyraft wal verify and repair', () => {
     damage(first, 5000);
     expect((await polyraft('wal', 'verify', wal)).code).toBe(1);
     rmSync(snap, { recursive: true });
-    await expect(openStorage(options())).rejects.toThrow(`polyraft wal repair ${wal}`);
+    await expect(openStorage(options())).rejects.toThrow(`polyraft wal repair --discard ${wal}`);
     const refused = await polyraft('wal', 'repair', wal);
     expect(refused.code).toBe(2);
     expect(refused.problems.join()).toContain('polyraft wal repair --discard');

@@ -448,7 +448,7 @@ describe('damage', () => {
     const disk = await written();
     disk.rot('/data/wal/0000000000000001-0000000000000011.wal', 5000);
     await expect(reopen(disk)).rejects.toThrow(
-      /0000000000000001-0000000000000011\.wal at byte \d+: .*polyraft wal repair \/data\/wal/,
+      /0000000000000001-0000000000000011\.wal at byte \d+: .*polyraft wal repair --discard \/data\/wal/,
     );
     // Nothing was changed by the attempt, and a start behind the damage is possible.
     expect((await disk.list('/data/wal')).filter((name) => name.endsWith('.broken'))).toEqual([]);

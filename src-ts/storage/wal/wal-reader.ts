@@ -28,8 +28,8 @@ export interface WalReading {
 
 export function repairAdvice(directory: string): string {
   return (
-    `The log cannot be used beyond it: restore this node from its peers, or look at it with ` +
-    `\`polyraft wal verify ${directory}\` and cut it there with \`polyraft wal repair ${directory}\``
+    `The log cannot be used beyond it: replace this node by a new member, since its peers have everything; without ` +
+    `peers, give up what is behind it with \`polyraft wal repair --discard ${directory}\``
   );
 }
 
