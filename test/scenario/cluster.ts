@@ -13,10 +13,15 @@ const LEADER_TIMEOUT_MS = 60_000;
 /** Writers of one process have the ids from its number times this on. */
 const WRITERS_PER_PROCESS = 100;
 
+type Changes = Readonly<Record<string, ConfigValue>>;
+
 export interface ClusterOptions {
   readonly runtime: Runtime;
   readonly nodes: number;
-  readonly config?: Readonly<Record<string, ConfigValue>>;
+  /** Where they listen; free ports when left out. */
+  readonly ports?: readonly number[];
+  /** Put over the configuration of each node. */
+  readonly config?: Changes | ((id: number) => Changes);
 }
 
 export interface Node extends HostNode<Host> {
@@ -35,7 +40,7 @@ export class Cluster extends HostCluster<Host, Node> {
 
   static async start(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
-    const ports = await freePorts(options.nodes);
+    const ports = options.ports ?? (await freePorts(options.nodes));
     ports.forEach((port, i) => {
       cluster.addNode(i + 1, port);
     });
@@ -62,13 +67,11 @@ export class Cluster extends HostCluster<Host, Node> {
   }
 
   /** `first` are commands before the server is started. */
-  async startNode(
-    node: Node,
-    changes: Readonly<Record<string, ConfigValue>> = {},
-    first: readonly string[] = [],
-  ): Promise<Host> {
+  async startNode(node: Node, changes: Changes = {}, first: readonly string[] = []): Promise<Host> {
+    const { config } = this.options;
+    const own = typeof config === 'function' ? config(node.id) : config;
     const path = join(node.directory, 'config.json');
-    writeFileSync(path, configOf(node.id, this.nodes, { ...this.options.config, ...changes }));
+    writeFileSync(path, configOf(node.id, this.nodes, { ...own, ...changes }));
     const host = new Host(node.name, node.directory, this.options.runtime);
     node.host = host;
     this.processes++;

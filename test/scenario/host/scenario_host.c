@@ -14,7 +14,10 @@
  *   member add|remove|update ID [URL]              waits until it is applied
  *   snapshot, status
  *   block apply|restore MS                         the next such callback blocks
- *   stop                                           the server; the process goes on
+ *   export FILE                                    writes the state, as a snapshot has it
+ *   import FILE                                    proposes all that such a state holds; how many proposals
+ *   stop, handover                                 stops the server, or hands leadership over first; the
+ * process goes on
  */
 #include <inttypes.h>
 #include <polyraft.h>
@@ -25,6 +28,7 @@
 #include <time.h>
 
 #include "host_lines.h"
+#include "import.h"
 #include "kv/kv_request.h"
 #include "load.h"
 #include "machine.h"
@@ -180,6 +184,28 @@ static void set_block(char** words) {
   tell("answer 0\n");
 }
 
+static void export_state(const char* path) {
+  uint64_t size = 0;
+  void* const state = machine_encode(&machine, &size);
+  FILE* const file = fopen(path, "we");
+  bool written = file != NULL && fwrite(state, 1, size, file) == size;
+  if (file != NULL && fclose(file) != 0) written = false;
+  free(state);
+  if (written)
+    tell("answer %" PRIu64 "\n", size);
+  else
+    tell("error %d %s cannot be written\n", RAFT_ERR_IO, path);
+}
+
+static void import(const char* path) {
+  uint64_t count = 0;
+  const int code = import_state(raft, path, &count);
+  if (code == RAFT_OK)
+    tell("answer %" PRIu64 "\n", count);
+  else
+    tell("error %d %s\n", code, RAFT_StrError(code));
+}
+
 static void tell_status(void) {
   static char status[STATUS_BYTES];
   const int code = RAFT_GetStatus(raft, status, sizeof status);
@@ -212,8 +238,14 @@ static void run_command(char** words) {
     tell_status();
   } else if (strcmp(words[0], "block") == 0) {
     set_block(words + 1);
+  } else if (strcmp(words[0], "export") == 0 && words[1] != NULL) {
+    export_state(words[1]);
+  } else if (strcmp(words[0], "import") == 0 && words[1] != NULL) {
+    import(words[1]);
   } else if (strcmp(words[0], "stop") == 0) {
     answer_code(RAFT_StopServer(raft), 0);
+  } else if (strcmp(words[0], "handover") == 0) {
+    answer_code(RAFT_HandOverAndStopServer(raft), 0);
   } else {
     tell("error %d unknown command\n", RAFT_ERR_INVALID_ARGUMENT);
   }
