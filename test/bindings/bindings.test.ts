@@ -12,8 +12,8 @@ const available = runtimes();
 const here = LANGUAGES.filter((language) => language.missing === null);
 const commands = new Map<string, Command>();
 
-beforeAll(() => {
-  for (const language of here) commands.set(language.name, language.prepare());
+beforeAll(async () => {
+  for (const language of here) commands.set(language.name, await language.prepare());
 }, TIMEOUT_MS);
 
 for (const language of LANGUAGES.filter(({ missing }) => missing !== null)) {

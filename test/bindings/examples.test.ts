@@ -14,6 +14,9 @@ const TIMEOUT_MS = 180_000;
 const URL_IN_TEXT = 'http://127.0.0.1:9001';
 const run = promisify(execFile);
 
+/** A program and its arguments. */
+type Words = readonly [string, ...string[]];
+
 interface Program {
   readonly language: string;
   readonly document: string;
@@ -22,7 +25,7 @@ interface Program {
   readonly file: string | null;
   readonly missing: string | null;
   /** Program and arguments, for the text of the document and a URL. */
-  readonly command: (directory: string, text: string, url: string) => readonly [string, ...string[]];
+  readonly command: (directory: string, text: string, url: string) => Words | Promise<Words>;
 }
 
 const PROGRAMS: readonly Program[] = [
@@ -48,7 +51,7 @@ const PROGRAMS: readonly Program[] = [
     fence: 'rust',
     file: 'examples-ffi/rust/examples/counter.rs',
     missing: hasRust() ? null : 'cargo and rustc are not installed, or too old',
-    command: (_directory, _text, url) => [rustExample('counter'), url],
+    command: async (_directory, _text, url) => [await rustExample('counter'), url],
   },
   {
     language: 'Node',
@@ -88,10 +91,10 @@ async function inDirectory(work: (directory: string) => Promise<void>): Promise<
   }
 }
 
-beforeAll(() => {
+beforeAll(async () => {
   // Where this repository's own package.json says that `polyraft` is.
-  makeNpmPackage('npm');
-  if (hasRust()) rustExample('counter');
+  await makeNpmPackage('npm');
+  if (hasRust()) await rustExample('counter');
 }, TIMEOUT_MS);
 
 describe.concurrent('getting started', () => {
@@ -106,7 +109,7 @@ describe.concurrent('getting started', () => {
         if (file !== null) expect(text).toBe(readFileSync(file, 'utf8'));
         await inDirectory(async (directory) => {
           const [port] = await freePorts(1);
-          const [program, ...args] = command(directory, text!, peerUrl(port!));
+          const [program, ...args] = await command(directory, text!, peerUrl(port!));
           for (const expected of ['5\n', '10\n']) {
             const { stdout } = await run(program, args, { cwd: directory, env: environment });
             expect(stdout).toBe(expected);
@@ -119,20 +122,20 @@ describe.concurrent('getting started', () => {
 });
 
 describe.concurrent('replicated map of three servers', () => {
-  const examples: [string, string | null, () => [string, ...string[]]][] = [
+  const examples: [string, string | null, () => Words | Promise<Words>][] = [
     ['npm package', null, () => [process.execPath, inRoot('examples-node/replicated_map.mjs')]],
     ['koffi', null, () => [process.execPath, inRoot('examples-ffi/node/examples/replicated_map.mjs')]],
     [
       'Rust',
       hasRust() ? null : 'cargo and rustc are not installed, or too old',
-      () => [rustExample('replicated_map')],
+      async () => [await rustExample('replicated_map')],
     ],
   ];
   for (const [name, missing, command] of examples) {
     test.skipIf(missing !== null)(
       name,
       async () => {
-        const [program, ...args] = command();
+        const [program, ...args] = await command();
         const { stdout } = await run(program, args, { env: environment });
         expect(stdout.match(/written on server 3/g)?.length).toBeGreaterThanOrEqual(3);
       },

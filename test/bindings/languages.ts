@@ -1,7 +1,8 @@
 /** The languages whose bindings are tested, and what each needs. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { join } from 'node:path';
 import { buildDirectory, type Runtime } from '../scenario/figures.ts';
 
@@ -19,11 +20,14 @@ export interface Language {
   /** The runtimes that it can use. */
   readonly runtimes: readonly Runtime[];
   /** Builds its host where that needs building; its command. */
-  readonly prepare: () => Command;
+  readonly prepare: () => Command | Promise<Command>;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const inRoot = (path: string): string => `${root}${path}`;
+
+/** What takes long is not waited for synchronously: the test's worker must talk to vitest. */
+const run = promisify(execFile);
 
 function has(program: string, ...args: string[]): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
@@ -44,53 +48,48 @@ export function hasRust(): boolean {
 }
 
 /** Builds with cargo, into the build directory: what it takes is in the tree. Returns the directory of what was built. */
-function cargoBuild(directory: string, ...args: string[]): string {
+async function cargoBuild(directory: string, ...args: string[]): Promise<string> {
   const target = join(buildDirectory, 'rust');
-  const { status, stderr } = spawnSync('cargo', ['build', '--quiet', '--offline', '--locked', ...args], {
+  await run('cargo', ['build', '--quiet', '--offline', '--locked', ...args], {
     cwd: inRoot(directory),
     env: {
       ...process.env,
       CARGO_TARGET_DIR: target,
       POLYRAFT_LIBRARY_DIR: join(buildDirectory, 'lib'),
     },
-    encoding: 'utf8',
   });
-  if (status !== 0) throw new Error(`cargo build in ${directory}: ${stderr}`);
   return join(target, 'debug');
 }
 
 /** An example of the crate, built. */
-export function rustExample(name: string): string {
-  return join(cargoBuild('examples-ffi/rust', '--example', name), 'examples', name);
+export async function rustExample(name: string): Promise<string> {
+  return join(await cargoBuild('examples-ffi/rust', '--example', name), 'examples', name);
 }
 
-function rustHost(): Command {
+async function rustHost(): Promise<Command> {
   return {
     language: 'Rust',
-    program: join(cargoBuild('test/bindings/hosts/rust'), 'polyraft-binding-host'),
+    program: join(await cargoBuild('test/bindings/hosts/rust'), 'polyraft-binding-host'),
     args: [],
     environment: { LD_LIBRARY_PATH: join(buildDirectory, 'lib') },
   };
 }
 
 /** The npm package as it would be published, made anew in the build directory; where. */
-export function makeNpmPackage(place: string): string {
+export async function makeNpmPackage(place: string): Promise<string> {
   const directory = join(buildDirectory, place);
-  const { status, stderr } = spawnSync(process.execPath, [inRoot('scripts/library.mjs'), directory], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`scripts/library.mjs: ${stderr}`);
+  await run(process.execPath, [inRoot('scripts/library.mjs'), directory]);
   return directory;
 }
 
-function nodeLibraryHost(): Command {
+async function nodeLibraryHost(): Promise<Command> {
   return {
     language: 'Node (library)',
     program: process.execPath,
     args: [
       inRoot('test/bindings/hosts/node_host.mjs'),
       'library',
-      join(makeNpmPackage('test/bindings/npm'), 'index.js'),
+      join(await makeNpmPackage('test/bindings/npm'), 'index.js'),
     ],
   };
 }

@@ -63,8 +63,8 @@ describe.skipIf(skipReason !== null)(titled('data directories'), () => {
   }
 
   /** etcd opens the log at its newest snapshot for appending, and verifies it; then reads the snapshot. */
-  function readByEtcd(member: MixedMember): void {
-    const walcheck = buildGo('walcheck');
+  async function readByEtcd(member: MixedMember): Promise<void> {
+    const walcheck = await buildGo('walcheck');
     const [newest] = filesOf(snapOf(member), '.snap').reverse();
     const [term, index] = (newest ?? '0-0')
       .replace('.snap', '')
@@ -107,7 +107,7 @@ describe.skipIf(skipReason !== null)(titled('data directories'), () => {
 
   async function replace(member: MixedMember, kind: Kind, signal: NodeJS.Signals): Promise<void> {
     await cluster.stop(member, signal);
-    if (member.kind === 'polyraft' && signal === 'SIGTERM') readByEtcd(member);
+    if (member.kind === 'polyraft' && signal === 'SIGTERM') await readByEtcd(member);
     member.kind = kind;
     await cluster.startMember(member);
     await writeMore();

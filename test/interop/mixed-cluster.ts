@@ -56,15 +56,17 @@ export class MixedCluster {
   readonly members: MixedMember[] = [];
   readonly directory = mkdtempSync(join(tmpdir(), 'polyraft-interop-'));
   private readonly options: MixedOptions;
-  private readonly peer = buildGo('etcd-peer');
+  /** The program of etcd's members. */
+  private readonly peer: string;
   private ports: number[] = [];
 
-  private constructor(options: MixedOptions) {
+  private constructor(options: MixedOptions, peer: string) {
     this.options = options;
+    this.peer = peer;
   }
 
   static async start(kinds: readonly Kind[], options: MixedOptions = {}): Promise<MixedCluster> {
-    const cluster = new MixedCluster(options);
+    const cluster = new MixedCluster(options, await buildGo('etcd-peer'));
     try {
       cluster.ports = await freePorts(2 * MEMBERS_MAX);
       for (const kind of kinds) cluster.define(kind);

@@ -1,8 +1,9 @@
 /** The two kinds of servers of a mixed cluster, and the client of both. Go and the example programs may be missing. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { buildDirectory } from '../scenario/figures.ts';
 
 export type Kind = 'polyraft' | 'etcd';
@@ -13,6 +14,8 @@ const binaries = join(root, '.cache', 'interop');
 
 export const kvServer = join(buildDirectory, 'examples', 'kv_server');
 export const kvClient = join(buildDirectory, 'examples', 'kv_client');
+
+let builds = 0;
 
 function whyNotHere(): string | null {
   const version = spawnSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' });
@@ -34,16 +37,18 @@ export function titled(title: string): string {
   return `${title} (skipped: ${skipReason})`;
 }
 
-/** Builds a Go program, of test/interop where nothing else is said, unless that is done. Test files that run side by side
- * may do so at once. */
-export function buildGo(name: string, source = join(root, 'test', 'interop', name)): string {
+/**
+ * Builds a Go program, of test/interop where nothing else is said, unless that is done. Test files that run side by side
+ * may do so at once. Not synchronously: a build with a cold cache takes minutes, and the test's worker must talk to vitest.
+ */
+export async function buildGo(name: string, source = join(root, 'test', 'interop', name)): Promise<string> {
   const binary = join(binaries, name);
   const changedAt = Math.max(...readdirSync(source).map((file) => statSync(join(source, file)).mtimeMs));
   if (existsSync(binary) && statSync(binary).mtimeMs > changedAt) return binary;
   mkdirSync(binaries, { recursive: true });
   // In place at once: a program that is running cannot be written over.
-  const fresh = `${binary}.${process.pid}`;
-  execFileSync('go', ['build', '-buildvcs=false', '-o', fresh, '.'], { cwd: source, stdio: 'pipe' });
+  const fresh = `${binary}.${process.pid}.${++builds}`;
+  await promisify(execFile)('go', ['build', '-buildvcs=false', '-o', fresh, '.'], { cwd: source });
   renameSync(fresh, binary);
   return binary;
 }

@@ -44,8 +44,8 @@ describe.skipIf(skipReason !== null)(titled('the checker'), () => {
     ['an unknown put that is taken back', [put(1, 0, null), get(1, 2, 3), get(0, 4, 5)], 'illegal'],
     ['a put that is seen while it is under way', [put(1, 0, 9), get(1, 2, 3), get(1, 4, 5)], 'ok'],
     ['reads that go back', [put(1, 0, 9), get(1, 2, 3), get(0, 4, 5)], 'illegal'],
-  ])('%s', (_, operations, verdict) => {
-    expect(check(operations)).toBe(verdict);
+  ])('%s', async (_, operations, verdict) => {
+    expect(await check(operations)).toBe(verdict);
   });
 });
 
@@ -78,7 +78,7 @@ describe.skipIf(skipReason !== null).each(runtimes())(titled('%s runtime'), (run
         const [recorded, told] = await Promise.all([running.run(), disturb(cluster, running, FAULTS)]);
         unknown += recorded.unknown;
         faults += told.length;
-        expect(check(recorded.operations), `after: ${told.join('; ')}`).toBe('ok');
+        expect(await check(recorded.operations), `after: ${told.join('; ')}`).toBe('ok');
       }
       expect(faults).toBe(FAULTS * historiesOf(runtime));
       console.log(
@@ -101,7 +101,7 @@ describe.skipIf(skipReason !== null).each(runtimes())(titled('%s runtime'), (run
         cluster.mend();
       };
       const [recorded] = await Promise.all([running.run(), isolated()]);
-      expect(check(recorded.operations)).toBe('illegal');
+      expect(await check(recorded.operations)).toBe('illegal');
     },
     HISTORY_MS,
   );

@@ -20,10 +20,9 @@ import { createWal, openWal } from '../../src-ts/storage/wal/open-wal.ts';
 import { encodeWalMetadata } from '../../src-ts/storage/wal/wal-metadata.ts';
 import { committedSnapshots } from '../../src-ts/storage/wal/wal-reader.ts';
 import type { WalSettings } from '../../src-ts/storage/wal/write-ahead-log.ts';
+import { buildGo } from '../interop/programs.ts';
 import { entriesOf, recordingLogger, walSettings } from './helpers.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const WALCHECK = join(ROOT, '.cache/walcheck');
 const VOTERS = { voters: [1, 2, 3], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
 
 function goIsThere(): boolean {
@@ -38,9 +37,11 @@ function goIsThere(): boolean {
 const present = goIsThere();
 if (!present) console.log('skipped: etcd-wal needs Go 1.26 or newer');
 
+let program = '';
+
 function walcheck(...parameters: string[]): unknown {
   return JSON.parse(
-    execFileSync(WALCHECK, parameters, { encoding: 'utf8', maxBuffer: 1 << 28, stdio: 'pipe' }),
+    execFileSync(program, parameters, { encoding: 'utf8', maxBuffer: 1 << 28, stdio: 'pipe' }),
   );
 }
 
@@ -93,11 +94,10 @@ describe.skipIf(!present)('WAL and snapshots, with etcd at the other end', () =>
   const settingsFor = (directory: string): WalSettings =>
     walSettings(new NodeDisk(), { directory, segmentBytes: 65_536 });
 
-  beforeAll(() => {
-    mkdirSync(join(ROOT, '.cache'), { recursive: true });
-    execFileSync('go', ['build', '-o', WALCHECK, '.'], { cwd: join(ROOT, 'test/interop/walcheck') });
+  beforeAll(async () => {
+    program = await buildGo('walcheck');
     base = mkdtempSync(join(tmpdir(), 'polyraft-etcd-wal-'));
-  }, 300_000);
+  }, 600_000);
   afterAll(() => {
     if (base !== undefined) rmSync(base, { recursive: true, force: true });
   });

@@ -1,16 +1,12 @@
 /** Against etcd's own rafthttp (test/interop/httpcheck): every message type both ways, on streams and on the pipeline. */
-import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { encodeEntries, proposalsOf } from '../../src-ts/core/entry-batch.ts';
 import { encodeMessage } from '../../src-ts/core/raftpb/message.ts';
 import { makeMessage, MessageType, type Message } from '../../src-ts/core/types.ts';
+import { buildGo } from '../interop/programs.ts';
 import { freeUrl, makeNode, patternSource, stopAll, until, type TestNode } from './harness.ts';
 
-const source = fileURLToPath(new URL('../interop/httpcheck', import.meta.url));
 const version = spawnSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).stdout ?? '';
 const release = /^go1\.(\d+)/.exec(version);
 const hasGo = release !== null && Number(release[1]) >= 26;
@@ -88,15 +84,12 @@ class EtcdPeer {
 }
 
 describe.skipIf(!hasGo)('etcd’s rafthttp (skipped without Go 1.26 or newer)', () => {
-  let directory = '';
   let binary = '';
   let nodes: TestNode[] = [];
   let peers: EtcdPeer[] = [];
 
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'polyraft-httpcheck-'));
-    binary = join(directory, 'httpcheck');
-    execFileSync('go', ['build', '-o', binary, '.'], { cwd: source, stdio: 'pipe' });
+  beforeAll(async () => {
+    binary = await buildGo('httpcheck');
   }, 600_000);
   afterEach(async () => {
     await Promise.all(peers.map((peer) => peer.stop()));
@@ -104,7 +97,6 @@ describe.skipIf(!hasGo)('etcd’s rafthttp (skipped without Go 1.26 or newer)', 
     nodes = [];
     peers = [];
   });
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   async function pair(): Promise<[TestNode, EtcdPeer]> {
     const [own, other] = [await freeUrl(), await freeUrl()];
