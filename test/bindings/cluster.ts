@@ -197,11 +197,14 @@ export class ScenarioCluster {
         );
         break;
       case 'read_barrier':
+      case 'read_barrier_async':
       case 'snapshot':
         await repeated(isRepeated, () => host.ask(step.do, step.timeout_ms));
         break;
-      case 'read': {
-        await repeated(isRepeated, () => host.ask('read_barrier', step.timeout_ms));
+      case 'read':
+      case 'read_async': {
+        const barrier = step.do === 'read' ? 'read_barrier' : 'read_barrier_async';
+        await repeated(isRepeated, () => host.ask(barrier, step.timeout_ms));
         const value = await host.ask('get', step.key);
         if (value !== (step.expect ?? ''))
           throw new Error(`node ${node.id} has ${value}, not ${step.expect}`);

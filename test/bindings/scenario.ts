@@ -30,9 +30,23 @@ const Step = z.discriminatedUnion('do', [
   }),
   z.strictObject({
     ...common,
-    do: z.enum(['read_barrier', 'snapshot', 'fail_snapshots', 'stop', 'kill', 'restart', 'same']),
+    do: z.enum([
+      'read_barrier',
+      'read_barrier_async',
+      'snapshot',
+      'fail_snapshots',
+      'stop',
+      'kill',
+      'restart',
+      'same',
+    ]),
   }),
-  z.strictObject({ ...common, do: z.literal('read'), key: z.string(), expect: z.string().nullable() }),
+  z.strictObject({
+    ...common,
+    do: z.enum(['read', 'read_async']),
+    key: z.string(),
+    expect: z.string().nullable(),
+  }),
   z.strictObject({ ...common, do: z.literal('restored'), at_least: z.int() }),
   z.strictObject({ ...common, do: z.literal('event'), event: z.string() }),
 ]);

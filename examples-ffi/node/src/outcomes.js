@@ -9,16 +9,19 @@ export class Outcomes {
   #appliedIndex = 0;
   #failure = null;
 
-  /** A token for the library, which the completion brings back, and the promise of the outcome. */
-  add(data) {
+  /**
+   * A token for the library, which the completion brings back, and the promise of the outcome: when the entry has been
+   * applied here, if the state machine is given one.
+   */
+  add(isApplied) {
     const token = this.#nextToken++;
     const promise = new Promise((resolve, reject) => {
-      this.#submitted.set(token, { resolve, reject, isApplied: data.length > 0 });
+      this.#submitted.set(token, { resolve, reject, isApplied });
     });
     return { token, promise };
   }
 
-  /** The proposal was not accepted, so no completion comes. */
+  /** It was not accepted, so no completion comes. */
   forget(token) {
     this.#submitted.delete(token);
   }

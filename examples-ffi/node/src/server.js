@@ -83,24 +83,35 @@ export class RaftServer {
   /** Proposes an entry; resolves, with its place in the log, when this node has applied it. */
   async propose(data, options) {
     if (!(data instanceof Uint8Array)) throw new RaftError('INVALID_ARGUMENT', 'data must be a Uint8Array');
+    const { RAFT_ProposeAsync: submit } = library();
+    return this.#submitted(data.length > 0, options, (...due) =>
+      submit(this.#running(), data, data.length, 0, ...due),
+    );
+  }
+
+  /** Resolves when the state machine here holds all that was committed when the call began. No thread waits meanwhile. */
+  async readIndex(options = {}) {
+    const kind = options.kind === 'lease' ? ReadKind.LEASE : ReadKind.SAFE;
+    const { RAFT_ReadIndexAsync: submit } = library();
+    const { index } = await this.#submitted(false, options, (...due) =>
+      submit(this.#running(), kind, 0, ...due),
+    );
+    return index;
+  }
+
+  /** Submits what ends with a completion, once there is room; its outcome. */
+  async #submitted(isApplied, options, submit) {
     const timeoutMs = milliseconds(options);
     const end = timeoutMs < 0 ? Infinity : performance.now() + timeoutMs;
-    const { RAFT_ProposeAsync: submit } = library();
     for (;;) {
-      const { token, promise } = this.#outcomes.add(data);
-      const code = submit(this.#running(), data, data.length, 0, this.#callbacks.completion, token);
+      const { token, promise } = this.#outcomes.add(isApplied);
+      const code = submit(this.#callbacks.completion, token);
       if (code === ErrorCode.OK)
         return within(promise, end === Infinity ? -1 : Math.max(0, end - performance.now()));
       this.#outcomes.forget(token);
       if (code !== ErrorCode.BUSY || performance.now() > end) check(code);
       await delay(BUSY_PAUSE_MS);
     }
-  }
-
-  /** Resolves when the state machine here holds all that was committed when the call began. */
-  async readIndex(options = {}) {
-    const kind = options.kind === 'lease' ? ReadKind.LEASE : ReadKind.SAFE;
-    return this.#index('RAFT_ReadIndex', kind, milliseconds(options));
   }
 
   /** Takes a snapshot now; resolves with the index it holds once it is on disk. */

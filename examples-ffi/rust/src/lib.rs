@@ -46,7 +46,7 @@ pub use error::Error;
 pub use log::{
     clear_log_callback, set_log, set_log_callback, set_log_format, set_log_level, version, Log, LogRecord,
 };
-pub use outcomes::Proposal;
+pub use outcomes::{Proposal, ReadBarrier};
 pub use polyraft_sys::{ErrorCode, Event, LogFormat, LogLevel, MemberChangeKind, ReadKind, Role};
 pub use server::{MemberChange, Server};
 pub use state_machine::{Entry, Failure, StateMachine};

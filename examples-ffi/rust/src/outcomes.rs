@@ -1,4 +1,5 @@
-//! Proposals whose outcome is due: from submission, over commit, to the moment when this node has applied them.
+//! Proposals whose outcome is due: from submission, over commit, to the moment when this node has applied them. Reads that
+//! wait for their barrier, too.
 use crate::{Error, Index, Term};
 use polyraft_sys::ErrorCode;
 use std::collections::BTreeMap;
@@ -43,19 +44,10 @@ impl Slot {
             waker.wake();
         }
     }
-}
 
-/// A proposal under way: a future, for any executor, and something that a thread can wait for. Its outcome comes when
-/// this node has applied the entry. Dropping it does not take the proposal back.
-pub struct Proposal {
-    slot: Arc<Slot>,
-}
-
-impl Proposal {
-    /// Waits; `Timeout` when nothing is known after that time: it may still take effect, and can be waited for again.
-    pub fn wait(&self, timeout: Duration) -> Result<(Index, Term), Error> {
+    fn wait(&self, timeout: Duration) -> Outcome {
         let end = Instant::now().checked_add(timeout);
-        let mut cell = lock(&self.slot.cell);
+        let mut cell = lock(&self.cell);
         loop {
             if let Some(outcome) = &cell.outcome {
                 return outcome.clone();
@@ -67,17 +59,13 @@ impl Proposal {
             if left.is_zero() {
                 return Err(Error::general(ErrorCode::Timeout as c_int));
             }
-            let waited = self.slot.settled.wait_timeout(cell, left);
+            let waited = self.settled.wait_timeout(cell, left);
             cell = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
-}
 
-impl Future for Proposal {
-    type Output = Outcome;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        let mut cell = lock(&self.slot.cell);
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Outcome> {
+        let mut cell = lock(&self.cell);
         match &cell.outcome {
             Some(outcome) => Poll::Ready(outcome.clone()),
             None => {
@@ -85,6 +73,48 @@ impl Future for Proposal {
                 Poll::Pending
             }
         }
+    }
+}
+
+/// A proposal under way: a future, for any executor, and something that a thread can wait for. Its outcome comes when
+/// this node has applied the entry. Dropping it does not take the proposal back.
+pub struct Proposal {
+    slot: Arc<Slot>,
+}
+
+impl Proposal {
+    /// Waits; `Timeout` when nothing is known after that time: it may still take effect, and can be waited for again.
+    pub fn wait(&self, timeout: Duration) -> Result<(Index, Term), Error> {
+        self.slot.wait(timeout)
+    }
+}
+
+impl Future for Proposal {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        self.slot.poll(context)
+    }
+}
+
+/// A read barrier under way: a future, for any executor, and something that a thread can wait for. When it is done, the
+/// state machine here holds all that was committed when it was asked for, up to the index that it gives.
+pub struct ReadBarrier {
+    slot: Arc<Slot>,
+}
+
+impl ReadBarrier {
+    /// Waits; `Timeout` when nothing is known after that time, and it can be waited for again.
+    pub fn wait(&self, timeout: Duration) -> Result<Index, Error> {
+        self.slot.wait(timeout).map(|(index, _)| index)
+    }
+}
+
+impl Future for ReadBarrier {
+    type Output = Result<Index, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Index, Error>> {
+        self.slot.poll(context).map_ok(|(index, _)| index)
     }
 }
 
@@ -106,7 +136,7 @@ pub(crate) struct Outcomes {
 struct Ticket {
     outcomes: Arc<Outcomes>,
     slot: Arc<Slot>,
-    /// Whether the state machine is given it (an empty proposal is not).
+    /// Whether the state machine is given it (an empty proposal and a read are not).
     is_applied: bool,
 }
 
@@ -118,10 +148,20 @@ pub(crate) struct Due {
 
 impl Outcomes {
     pub(crate) fn due(self: &Arc<Self>, data: &[u8]) -> Due {
+        let (slot, user) = self.ticket(!data.is_empty());
+        Due { proposal: Proposal { slot }, user }
+    }
+
+    /// A barrier, and the pointer that its completion brings back: that comes when the entries have been applied.
+    pub(crate) fn due_read(self: &Arc<Self>) -> (ReadBarrier, *mut c_void) {
+        let (slot, user) = self.ticket(false);
+        (ReadBarrier { slot }, user)
+    }
+
+    fn ticket(self: &Arc<Self>, is_applied: bool) -> (Arc<Slot>, *mut c_void) {
         let slot = Arc::new(Slot::default());
-        let ticket =
-            Ticket { outcomes: Arc::clone(self), slot: Arc::clone(&slot), is_applied: !data.is_empty() };
-        Due { proposal: Proposal { slot }, user: Box::into_raw(Box::new(ticket)).cast() }
+        let ticket = Ticket { outcomes: Arc::clone(self), slot: Arc::clone(&slot), is_applied };
+        (slot, Box::into_raw(Box::new(ticket)).cast())
     }
 
     /// The state machine holds all entries up to `index`.
@@ -168,9 +208,9 @@ impl Outcomes {
     }
 }
 
-/// The proposal was not accepted: no completion comes for this pointer.
+/// It was not accepted: no completion comes for this pointer.
 ///
-/// SAFETY: `user` is of `Outcomes::due`, and is not used again.
+/// SAFETY: `user` is of `Outcomes::due` or `due_read`, and is not used again.
 pub(crate) unsafe fn forget(user: *mut c_void) {
     // SAFETY: as above.
     drop(unsafe { Box::from_raw(user.cast::<Ticket>()) });
@@ -178,7 +218,7 @@ pub(crate) unsafe fn forget(user: *mut c_void) {
 
 /// RAFT_Completion: comes once for each pointer that was accepted.
 pub(crate) unsafe extern "C" fn complete(user: *mut c_void, code: c_int, index: u64, term: u64) {
-    // SAFETY: the pointer is of `Outcomes::due`, and comes back once.
+    // SAFETY: the pointer is of `Outcomes::due` or `due_read`, and comes back once.
     let ticket = unsafe { Box::from_raw(user.cast::<Ticket>()) };
     // A waker is the program's: what it throws must not cross the boundary.
     let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -1,6 +1,8 @@
 use crate::callbacks::Callbacks;
 use crate::outcomes::{complete, forget, lock, Due};
-use crate::{Builder, Error, ErrorCode, Index, MemberChangeKind, Proposal, ReadKind, StateMachine, Term};
+use crate::{
+    Builder, Error, ErrorCode, Index, MemberChangeKind, Proposal, ReadBarrier, ReadKind, StateMachine, Term,
+};
 use polyraft_sys as sys;
 use std::ffi::CString;
 use std::os::raw::{c_char, c_int};
@@ -172,6 +174,20 @@ impl<M: StateMachine> Server<M> {
             // SAFETY: a pointer that lives for the call.
             unsafe { sys::RAFT_ReadIndex(self.handle, kind as c_int, timeout_ms, index) }
         })
+    }
+
+    /// Asks for a barrier without waiting: that is the future's. `Busy` when there is no room now. A leader that cannot
+    /// prove itself ends it with `NoLeader` or `Timeout` after some election timeouts.
+    pub fn read_barrier_async(&self, kind: ReadKind) -> Result<ReadBarrier, Error> {
+        let (barrier, user) = self.callbacks().outcomes.due_read();
+        // SAFETY: the pointer comes back once, unless the call fails.
+        let code = unsafe { sys::RAFT_ReadIndexAsync(self.handle, kind as c_int, 0, Some(complete), user) };
+        let accepted = Error::check(code);
+        if accepted.is_err() {
+            // SAFETY: not accepted, so that it does not come back.
+            unsafe { forget(user) };
+        }
+        accepted.map(|()| barrier)
     }
 
     /// Looks into the state machine here, as it is now, between two entries. `WouldDeadlock` in one of its own methods,

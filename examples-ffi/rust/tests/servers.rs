@@ -187,7 +187,7 @@ fn futures_batches_and_threads() {
 }
 
 #[test]
-fn a_proposal_is_settled_when_it_is_applied_here() {
+fn proposals_and_barriers_are_settled_when_it_is_applied_here() {
     let place = Place::new();
     let (gate, held) = mpsc::channel();
     let journal = Journal { gate: Some(held), ..Journal::default() };
@@ -195,8 +195,12 @@ fn a_proposal_is_settled_when_it_is_applied_here() {
     propose(&server, "first");
     let proposal = server.propose_async(b"hold").unwrap();
     assert_eq!(code(proposal.wait(Duration::from_millis(300))), ErrorCode::Timeout);
+    let barrier = server.read_barrier_async(ReadKind::Safe).unwrap();
+    assert_eq!(code(barrier.wait(Duration::from_millis(300))), ErrorCode::Timeout);
     gate.send(()).unwrap();
-    proposal.wait(TIMEOUT).unwrap();
+    let (index, _) = proposal.wait(TIMEOUT).unwrap();
+    assert_eq!(barrier.wait(TIMEOUT).unwrap(), index);
+    assert_eq!(block_on(server.read_barrier_async(ReadKind::Safe).unwrap()).unwrap(), index);
     assert_eq!(entries(&server), ["first", "hold"]);
 }
 
@@ -290,6 +294,7 @@ fn errors_have_a_code_and_a_text() {
     server.stop().unwrap();
     assert_eq!(code(server.propose(b"late", TIMEOUT)), ErrorCode::UnknownHandle);
     assert_eq!(code(server.propose_async(b"late").map(|_| ())), ErrorCode::UnknownHandle);
+    assert_eq!(code(server.read_barrier_async(ReadKind::Safe).map(|_| ())), ErrorCode::UnknownHandle);
     assert_eq!(code(server.status()), ErrorCode::UnknownHandle);
     assert_eq!(server.read(|journal| journal.entries[0].clone()).unwrap(), "0123456789");
 }
@@ -299,9 +304,11 @@ fn stop_ends_what_waits() {
     let place = Place::new();
     let server = Server::start(&place.config(3, ""), Journal::default()).unwrap();
     let proposal = server.propose_async(b"never").unwrap();
+    let barrier = server.read_barrier_async(ReadKind::Safe).unwrap();
     assert_ne!(code(server.read_barrier(Duration::from_millis(100))), ErrorCode::Ok);
     server.stop().unwrap();
     assert_ne!(code(proposal.wait(TIMEOUT)), ErrorCode::Timeout);
+    assert!(![ErrorCode::Timeout, ErrorCode::Ok].contains(&code(barrier.wait(TIMEOUT))));
 }
 
 #[test]

@@ -138,6 +138,7 @@ class Host {
     if (command == "status") return server->status();
     if (command == "snapshot") return std::to_string(server->save_snapshot(number(words)));
     if (command == "read_barrier") return std::to_string(server->read_barrier(number(words)));
+    if (command == "read_barrier_async") return read_barrier_async(*server, number(words));
     if (command == "propose" || command == "propose_async") {
       const std::string key = word(words);
       const std::string entry = key + "=" + word(words);
@@ -195,6 +196,13 @@ class Host {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return told(at);
+  }
+
+  static std::string read_barrier_async(polyraft::Server& server, int timeout_ms) {
+    std::future<polyraft::Index> outcome = server.read_barrier_async(polyraft::Read::kSafe, timeout_ms);
+    if (outcome.wait_for(std::chrono::milliseconds(timeout_ms)) != std::future_status::ready)
+      throw Error(RAFT_ERR_TIMEOUT, "no outcome in time");
+    return std::to_string(outcome.get());
   }
 
   Map state_;

@@ -21,18 +21,26 @@ class Map_ {
   }
 
   lines() {
-    const keys = [...this.pairs.keys()].sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
+    const keys = [...this.pairs.keys()].sort((left, right) =>
+      Buffer.compare(Buffer.from(left), Buffer.from(right)),
+    );
     return keys.map((key) => `${key}=${this.pairs.get(key)}`);
   }
 
   snapshot() {
     if (this.failsSnapshots) throw new Error('asked to fail snapshots');
-    return Buffer.from(this.lines().map((line) => `${line}\n`).join(''));
+    return Buffer.from(
+      this.lines()
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
   }
 
   restore(data) {
     const lines = Buffer.from(data).toString().split('\n').slice(0, -1);
-    this.pairs = new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+    this.pairs = new Map(
+      lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
     this.restored++;
   }
 }
@@ -42,14 +50,19 @@ const events = [];
 let started = null;
 
 function server() {
-  if (started === null) throw Object.assign(new Error('the server has not been started'), { code: 'STOPPED' });
+  if (started === null)
+    throw Object.assign(new Error('the server has not been started'), { code: 'STOPPED' });
   return started;
 }
 
 async function propose(key, value, timeoutMs) {
-  const { index, term } = await server().propose(Buffer.from(`${key}=${value}`), { timeoutMs: Number(timeoutMs) });
+  const { index, term } = await server().propose(Buffer.from(`${key}=${value}`), {
+    timeoutMs: Number(timeoutMs),
+  });
   return `${index} ${term}`;
 }
+
+const readBarrier = (timeoutMs) => server().readIndex({ timeoutMs: Number(timeoutMs) });
 
 const commands = {
   start: async (config) => {
@@ -59,7 +72,8 @@ const commands = {
   },
   propose,
   propose_async: propose,
-  read_barrier: (timeoutMs) => server().readIndex({ timeoutMs: Number(timeoutMs) }),
+  read_barrier: readBarrier,
+  read_barrier_async: readBarrier,
   snapshot: (timeoutMs) => server().snapshot({ timeoutMs: Number(timeoutMs) }),
   get: (key) => map.pairs.get(key),
   dump: () => map.lines().join(' '),

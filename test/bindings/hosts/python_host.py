@@ -77,6 +77,10 @@ class Host:
     def read_barrier(self, timeout_ms: str) -> str:
         return str(self.server.read_barrier(int(timeout_ms) / 1000))
 
+    def read_barrier_async(self, timeout_ms: str) -> str:
+        awaited = self.server.read_barrier_async(int(timeout_ms) / 1000)
+        return str(asyncio.run_coroutine_threadsafe(awaited, self.loop).result())
+
     def snapshot(self, timeout_ms: str) -> str:
         return str(self.server.save_snapshot(int(timeout_ms) / 1000))
 
@@ -103,8 +107,8 @@ class Host:
 
     def commands(self) -> Dict[str, Callable[..., str]]:
         named: List[Any] = [
-            self.start, self.propose, self.propose_async, self.read_barrier, self.snapshot, self.get,
-            self.dump, self.status, self.counts, self.fail_snapshots, self.stop,
+            self.start, self.propose, self.propose_async, self.read_barrier, self.read_barrier_async,
+            self.snapshot, self.get, self.dump, self.status, self.counts, self.fail_snapshots, self.stop,
         ]  # fmt: skip
         return {**{each.__name__: each for each in named}, "events": lambda: " ".join(self.events)}
 

@@ -1,5 +1,5 @@
 //! The host program of test/bindings/README.md in Rust.
-use polyraft::{Entry, Error, Failure, Server, StateMachine};
+use polyraft::{Entry, Error, Failure, ReadKind, Server, StateMachine};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::sync::{Arc, Mutex};
@@ -123,6 +123,9 @@ impl Host {
                 position(proposal.wait(timeout)?)
             }
             "read_barrier" => self.server()?.read_barrier(timeout)?.to_string(),
+            "read_barrier_async" => {
+                self.server()?.read_barrier_async(ReadKind::Safe)?.wait(timeout)?.to_string()
+            }
             "snapshot" => self.server()?.save_snapshot(timeout)?.to_string(),
             "status" => self.server()?.status()?,
             "stop" => {
