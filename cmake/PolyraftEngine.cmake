@@ -34,7 +34,7 @@ configure_file("${CMAKE_SOURCE_DIR}/cmake/polyraft-command.in" "${CMAKE_BINARY_D
 file(GLOB polyraft_addon_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src-native/engine/*.cc")
 # What of it knows neither Node nor libuv, for tests.
 set(polyraft_plain_addon_sources ${polyraft_addon_sources})
-list(FILTER polyraft_plain_addon_sources EXCLUDE REGEX "/(addon|loop_handles)\\.cc$")
+list(FILTER polyraft_plain_addon_sources EXCLUDE REGEX "/(addon|addon_arguments|loop_handles)\\.cc$")
 set(polyraft_node_api_headers "${CMAKE_SOURCE_DIR}/node_modules/node-api-headers/include")
 set(polyraft_node_addon_api "${CMAKE_SOURCE_DIR}/node_modules/node-addon-api")
 find_path(Libuv_INCLUDE_DIR uv.h PATH_SUFFIXES node)

@@ -4,16 +4,17 @@
 #include <node_api.h>
 
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <unordered_map>
 #include <utility>
 
 #include "bridge/futex.h"
+#include "engine/addon_arguments.h"
 #include "engine/crc32c.h"
 #include "engine/direct_file.h"
 #include "engine/engine_host.h"
+#include "engine/entry_runs.h"
 #include "engine/file_io.h"
 #include "engine/io_threads.h"
 #include "engine/loop_handles.h"
@@ -21,83 +22,6 @@
 
 namespace polyraft::engine {
 namespace {
-
-// Bytes of a typed array or buffer. Only valid until JavaScript runs again, unless the array is referenced.
-struct Span {
-  uint8_t* data = nullptr;
-  size_t length = 0;
-};
-
-bool throw_type_error(Napi::Env env, const char* text) {
-  Napi::TypeError::New(env, text).ThrowAsJavaScriptException();
-  return false;
-}
-
-bool throw_range_error(Napi::Env env, const char* text) {
-  Napi::RangeError::New(env, text).ThrowAsJavaScriptException();
-  return false;
-}
-
-// Readers of arguments: false, with a JavaScript exception pending, when the argument is not what it should
-// be.
-bool read_bytes(const Napi::CallbackInfo& info, size_t position, const char* name, Span* span) {
-  if (!info[position].IsTypedArray()) return throw_type_error(info.Env(), name);
-  napi_typedarray_type type{};
-  void* data = nullptr;
-  size_t length = 0;
-  napi_get_typedarray_info(info.Env(), info[position], &type, &length, &data, nullptr, nullptr);
-  if (type != napi_uint8_array) return throw_type_error(info.Env(), name);
-  *span = {static_cast<uint8_t*>(data), length};
-  return true;
-}
-
-bool read_words(const Napi::CallbackInfo& info, size_t position, const char* name, size_t at_least,
-                uint32_t** words) {
-  if (!info[position].IsTypedArray()) return throw_type_error(info.Env(), name);
-  napi_typedarray_type type{};
-  void* data = nullptr;
-  size_t length = 0;
-  napi_get_typedarray_info(info.Env(), info[position], &type, &length, &data, nullptr, nullptr);
-  if (type != napi_uint32_array) return throw_type_error(info.Env(), name);
-  if (length < at_least) return throw_range_error(info.Env(), name);
-  *words = static_cast<uint32_t*>(data);
-  return true;
-}
-
-bool read_number(const Napi::CallbackInfo& info, size_t position, const char* name, int64_t* number) {
-  double value = NAN;
-  if (napi_get_value_double(info.Env(), info[position], &value) != napi_ok)
-    return throw_type_error(info.Env(), name);
-  constexpr double kSafe = 9007199254740991.0;
-  if (!(value >= 0 && value <= kSafe)) return throw_range_error(info.Env(), name);
-  *number = static_cast<int64_t>(value);
-  return true;
-}
-
-bool read_descriptor(const Napi::CallbackInfo& info, size_t position, int* fd) {
-  int64_t number = 0;
-  if (!read_number(info, position, "fd must be a file descriptor", &number)) return false;
-  if (number > INT32_MAX) return throw_range_error(info.Env(), "fd must be a file descriptor");
-  *fd = static_cast<int>(number);
-  return true;
-}
-
-// The part [start, end) of the bytes at `position`, which the next two arguments give.
-bool read_part(const Napi::CallbackInfo& info, size_t position, Span* part) {
-  Span bytes;
-  int64_t start = 0;
-  int64_t end = 0;
-  if (!read_bytes(info, position, "bytes must be a Uint8Array", &bytes) ||
-      !read_number(info, position + 1, "start must be an offset in bytes", &start) ||
-      !read_number(info, position + 2, "end must be an offset in bytes", &end)) {
-    return false;
-  }
-  if (start > end || static_cast<uint64_t>(end) > bytes.length) {
-    return throw_range_error(info.Env(), "[start, end) must lie within the bytes");
-  }
-  *part = {bytes.data + start, static_cast<size_t>(end - start)};
-  return true;
-}
 
 // File work on a thread of the pool, and whom to tell.
 class FileTask : public IoTask {
@@ -182,6 +106,10 @@ class Addon {
     napi_add_async_cleanup_hook(env, clean_up, self, nullptr);
     self->add(exports, "crc32c", &Addon::crc32c);
     self->add(exports, "frameRecords", &Addon::frame_records);
+    self->add(exports, "encodeEntries", &Addon::encode_entries);
+    self->add(exports, "prefixEntries", &Addon::prefix_entries);
+    self->add(exports, "takePrefixed", &Addon::take_prefixed);
+    self->add(exports, "writePayloads", &Addon::write_payloads);
     self->add(exports, "writeAndSync", &Addon::write_and_sync);
     self->add(exports, "writeAndSyncInline", &Addon::write_and_sync_inline);
     self->add(exports, "lockFile", &Addon::lock_file);
@@ -205,7 +133,7 @@ class Addon {
     Addon* addon;
     Method method;
   };
-  static constexpr size_t kMethodsMax = 20;
+  static constexpr size_t kMethodsMax = 24;
 
   explicit Addon(Napi::Env env)
       : env_(env),
@@ -311,6 +239,116 @@ class Addon {
           write_frame(target.data + end, static_cast<uint32_t>(type), source.data + starts[i], length, crc);
     }
     return Napi::Number::New(env_, static_cast<double>(end));
+  }
+
+  Napi::Value end_or_throw(size_t end) {
+    if (end != kDoesNotFit) return Napi::Number::New(env_, static_cast<double>(end));
+    throw_range_error(env_, "entries do not lie within their bytes, or have no room");
+    return env_.Undefined();
+  }
+
+  static ReadBytes readable(Span span) { return {span.data, span.length}; }
+  static WriteBytes writable(Span span) { return {span.data, span.length}; }
+
+  Napi::Value encode_entries(const Napi::CallbackInfo& info) {
+    Span target;
+    Span source;
+    int64_t at = 0;
+    int64_t count = 0;
+    int64_t first_index = 0;
+    int64_t term = 0;
+    int64_t offset = 0;
+    uint32_t* starts = nullptr;
+    uint32_t* ends = nullptr;
+    uint32_t* entry_ends = nullptr;
+    uint32_t* data_starts = nullptr;
+    if (!read_bytes(info, 0, "target must be a Uint8Array", &target) ||
+        !read_number(info, 1, "at must be an offset in bytes", &at) ||
+        !read_bytes(info, 2, "source must be a Uint8Array", &source) ||
+        !read_number(info, 5, "count must be a number", &count) ||
+        !read_number(info, 6, "firstIndex must be an index", &first_index) ||
+        !read_number(info, 7, "term must be a term", &term) ||
+        !read_number(info, 10, "offset must be a number", &offset) ||
+        !read_words_from(info, 3, 0, count, &starts) || !read_words_from(info, 4, 0, count, &ends) ||
+        !read_words_from(info, 8, offset, count, &entry_ends) ||
+        !read_words_from(info, 9, offset, count, &data_starts)) {
+      return env_.Undefined();
+    }
+    return end_or_throw(engine::encode_entries(
+        writable(target), static_cast<size_t>(at), readable(source), starts, ends, static_cast<size_t>(count),
+        static_cast<uint64_t>(first_index), static_cast<uint64_t>(term), entry_ends, data_starts));
+  }
+
+  Napi::Value prefix_entries(const Napi::CallbackInfo& info) {
+    Span target;
+    Span source;
+    int64_t at = 0;
+    int64_t start = 0;
+    int64_t offset = 0;
+    int64_t count = 0;
+    uint32_t* ends = nullptr;
+    if (!read_bytes(info, 0, "target must be a Uint8Array", &target) ||
+        !read_number(info, 1, "at must be an offset in bytes", &at) ||
+        !read_bytes(info, 2, "source must be a Uint8Array", &source) ||
+        !read_number(info, 3, "start must be an offset in bytes", &start) ||
+        !read_number(info, 5, "offset must be a number", &offset) ||
+        !read_number(info, 6, "count must be a number", &count) ||
+        !read_words_from(info, 4, offset, count, &ends)) {
+      return env_.Undefined();
+    }
+    return end_or_throw(engine::prefix_entries(writable(target), static_cast<size_t>(at), readable(source),
+                                               static_cast<size_t>(start), ends, static_cast<size_t>(count)));
+  }
+
+  Napi::Value take_prefixed(const Napi::CallbackInfo& info) {
+    Span target;
+    Span source;
+    int64_t at = 0;
+    int64_t start = 0;
+    int64_t count = 0;
+    int64_t first_index = 0;
+    int64_t term = 0;
+    int64_t offset = 0;
+    uint32_t* entry_ends = nullptr;
+    uint32_t* data_starts = nullptr;
+    if (!read_bytes(info, 0, "target must be a Uint8Array", &target) ||
+        !read_number(info, 1, "at must be an offset in bytes", &at) ||
+        !read_bytes(info, 2, "source must be a Uint8Array", &source) ||
+        !read_number(info, 3, "start must be an offset in bytes", &start) ||
+        !read_number(info, 4, "count must be a number", &count) ||
+        !read_number(info, 5, "firstIndex must be an index", &first_index) ||
+        !read_number(info, 6, "term must be a term", &term) ||
+        !read_number(info, 9, "offset must be a number", &offset) ||
+        !read_words_from(info, 7, offset, count, &entry_ends) ||
+        !read_words_from(info, 8, offset, count, &data_starts)) {
+      return env_.Undefined();
+    }
+    const size_t taken = engine::take_prefixed(writable(target), static_cast<size_t>(at), readable(source),
+                                               static_cast<size_t>(start), static_cast<size_t>(count),
+                                               static_cast<uint64_t>(first_index),
+                                               static_cast<uint64_t>(term), entry_ends, data_starts);
+    return Napi::Number::New(env_, static_cast<double>(taken));
+  }
+
+  Napi::Value write_payloads(const Napi::CallbackInfo& info) {
+    const EngineHost* const host = host_or_throw();
+    Span source;
+    int64_t at = 0;
+    int64_t first = 0;
+    int64_t count = 0;
+    uint32_t* data_starts = nullptr;
+    uint32_t* ends = nullptr;
+    if (host == nullptr || !read_number(info, 0, "byteOffset must be an offset in bytes", &at) ||
+        !read_bytes(info, 1, "source must be a Uint8Array", &source) ||
+        !read_number(info, 4, "first must be a number", &first) ||
+        !read_number(info, 5, "count must be a number", &count) ||
+        !read_words_from(info, 2, first, count, &data_starts) ||
+        !read_words_from(info, 3, first, count, &ends)) {
+      return env_.Undefined();
+    }
+    return end_or_throw(engine::write_payloads({host->region, host->region_bytes}, static_cast<size_t>(at),
+                                               readable(source), data_starts, ends,
+                                               static_cast<size_t>(count)));
   }
 
   Napi::Value write_and_sync(const Napi::CallbackInfo& info) {

@@ -1,5 +1,6 @@
 import type { EntryBatch } from '../core/entry-batch.ts';
 import { EntryType } from '../core/entry-batch.ts';
+import { RUN_ENTRIES_MIN } from '../core/entry-runs.ts';
 import type { SnapshotChunks } from '../server/api.ts';
 import type { OwnSequences } from '../server/own-proposals.ts';
 import { type ApplyJob, LargeEntryJob, RequestJob, RestoreJob } from './apply-jobs.ts';
@@ -97,6 +98,12 @@ export class ApplyWriter {
     words[(start + 20) >>> 2] = 0;
     const source = batch.bytes;
     let at = start + BATCH_HEADER_BYTES;
+    if (own === null && batch.types === null && count >= RUN_ENTRIES_MIN) {
+      const first = batch.offset + from;
+      this.region.binding.writePayloads(at, source, batch.dataStarts, batch.ends, first, count);
+      this.ring.publish(RecordType.COMMIT_BATCH, 0, 0, length);
+      return count;
+    }
     for (let i = from; i < from + count; i++) {
       const dataStart = batch.dataStart(i);
       const dataEnd = batch.end(i);

@@ -4,6 +4,7 @@
  */
 import { Socket } from 'node:net';
 import { LogLevel } from '../core/codes.generated.ts';
+import { useEntryRuns } from '../core/entry-runs.ts';
 import { NodeEnvironment } from '../facade/node-environment.ts';
 import { VERSION } from '../facade/version.ts';
 import { startServer } from '../server/start-server.ts';
@@ -25,6 +26,7 @@ function loadBinding(): NativeBinding {
 
 function createEngine(binding: NativeBinding, fatal: (error: unknown) => void): Engine {
   setV8();
+  useEntryRuns(binding);
   const environment = new NodeEnvironment(binding, binding.runtime(), VERSION);
   const engine = new Engine(binding, {
     version: VERSION,

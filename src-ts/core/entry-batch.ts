@@ -1,3 +1,5 @@
+import { entryRuns, RUN_ENTRIES_MIN } from './entry-runs.ts';
+
 /** raftpb.EntryType. */
 export const EntryType = { Normal: 0, ConfChange: 1, ConfChangeV2: 2 } as const;
 export type EntryType = (typeof EntryType)[keyof typeof EntryType];
@@ -238,6 +240,30 @@ export function encodeEntries(firstIndex: number, term: number, proposals: Propo
   const dataStarts = shares ? slab.dataStarts : new Uint32Array(count);
   const startByte = shares ? slab.byteAt : 0;
   const offset = shares ? slab.entryAt : 0;
+  const runs = types === null && count >= RUN_ENTRIES_MIN ? entryRuns() : null;
+  if (runs !== null) {
+    const source = proposals.bytes;
+    const end = runs.encodeEntries(
+      bytes,
+      startByte,
+      source,
+      starts,
+      payloadEnds,
+      count,
+      firstIndex,
+      term,
+      ends,
+      dataStarts,
+      offset,
+    );
+    if (end !== startByte + size)
+      throw new RangeError(`${size} bytes of entries ended at ${end - startByte}`);
+    if (shares) {
+      slab.byteAt = end;
+      slab.entryAt += count;
+    }
+    return new EntryBatch(firstIndex, term, count, bytes, ends, dataStarts, types, offset, startByte);
+  }
   const byWords = count >= WORD_COPY_ENTRIES && size <= count * WORD_COPY_BYTES;
   const sourceView = byWords ? viewOf(proposals.bytes) : NO_VIEW;
   const view = byWords ? viewOf(bytes) : NO_VIEW;

@@ -1,3 +1,5 @@
+import type { EntryRuns } from '../core/entry-runs.ts';
+
 /**
  * What the engine's addon offers (src-native/engine/addon.cc): as a linked binding in the embedded runtime, as
  * `polyraft.node` in the process runtime and in tests. Buffers are never retained after a call or its callback.
@@ -69,10 +71,22 @@ export interface BridgeBinding {
   wakeHost(byteOffset: number): void;
   /** Copies source[start, end) to the region at byteOffset (memcpy; the range is checked). */
   copyToRegion(byteOffset: number, source: Uint8Array, start: number, end: number): void;
+  /**
+   * Writes the payloads source[dataStarts[i], ends[i]), i from `first` on, into the region from byteOffset on, as the
+   * entries of a batch record: a u32 length, a u32 that is 1 for an empty one, the bytes, up to a multiple of eight.
+   */
+  writePayloads(
+    byteOffset: number,
+    source: Uint8Array,
+    dataStarts: Uint32Array,
+    ends: Uint32Array,
+    first: number,
+    count: number,
+  ): void;
   /** Full fence between a position that was published and a parked flag that is read. */
   fence(): void;
   /** 'embedded' or 'process'. */
   runtime(): string;
 }
 
-export type NativeBinding = StorageBinding & BridgeBinding;
+export type NativeBinding = StorageBinding & BridgeBinding & EntryRuns;

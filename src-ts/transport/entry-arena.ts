@@ -1,9 +1,15 @@
 /** Where received entries are laid down as EntryBatches: slabs shared by many batches, filled front to back. */
 import { EntryBatch } from '../core/entry-batch.ts';
+import { entryRuns, RUN_ENTRIES_MIN } from '../core/entry-runs.ts';
 import { DecodeError, Reader } from '../core/raftpb/varint.ts';
 
 const SLAB_BYTES = 256 * 1024;
 const SLAB_ENTRIES = 2_048;
+
+/** Of the entry whose u64 length is at `at`; below 2^32, which the decoder has seen to. */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at + 4]! << 24) | (bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!) >>> 0;
+}
 
 /**
  * Builds one batch at a time. Slabs are never reused: a slab lives as long as one of its batches does, and a log that
@@ -42,14 +48,51 @@ export class EntryArena {
     finished: EntryBatch[],
   ): void {
     this.reserve(end - start, count);
+    const runs = count >= RUN_ENTRIES_MIN ? entryRuns() : null;
+    if (runs !== null && this.entriesUsed > this.openEntry) {
+      const taken = runs.takePrefixed(
+        this.bytes,
+        this.bytesUsed,
+        source,
+        start,
+        count,
+        index,
+        this.openTerm,
+        this.ends,
+        this.dataStarts,
+        this.entriesUsed,
+      );
+      if (taken > 0) {
+        this.entriesUsed += taken;
+        const bytesUsed = this.ends[this.entriesUsed - 1]!;
+        start += 8 * taken + (bytesUsed - this.bytesUsed);
+        this.bytesUsed = bytesUsed;
+        count -= taken;
+        index += taken;
+      }
+      if (count > 0) this.moveIn(source, start, end, count, index, finished);
+    } else if (runs !== null) {
+      // The first entry tells the term of the others.
+      const next = start + 8 + lengthAt(source, start);
+      this.moveIn(source, start, next, 1, index, finished);
+      this.addPrefixed(source, next, end, count - 1, index + 1, finished);
+    } else this.moveIn(source, start, end, count, index, finished);
+  }
+
+  private moveIn(
+    source: Uint8Array,
+    start: number,
+    end: number,
+    count: number,
+    index: number,
+    finished: EntryBatch[],
+  ): void {
     // One copy of the run, then each entry moves left over the lengths: cheaper than a view and a copy an entry.
     this.bytes.set(source.subarray(start, end), this.bytesUsed);
     const bytes = this.bytes;
     let from = this.bytesUsed;
     for (let i = 0; i < count; i++) {
-      const size =
-        ((bytes[from + 4]! << 24) | (bytes[from + 5]! << 16) | (bytes[from + 6]! << 8) | bytes[from + 7]!) >>>
-        0;
+      const size = lengthAt(bytes, from);
       from += 8;
       bytes.copyWithin(this.bytesUsed, from, from + size);
       from += size;

@@ -4,6 +4,7 @@
  * raftpb.Message and sets the position that the next frame of kind 1 starts from.
  */
 import type { EntryBatch } from '../core/entry-batch.ts';
+import { entryRuns, RUN_ENTRIES_MIN } from '../core/entry-runs.ts';
 import { encodeMessage } from '../core/raftpb/message.ts';
 import type { Message } from '../core/types.ts';
 import {
@@ -30,6 +31,9 @@ function putEntries(target: Uint8Array, at: number, batch: EntryBatch): number {
   const count = batch.count;
   if (count === 0) return at;
   const startByte = batch.startByte;
+  const runs = count >= RUN_ENTRIES_MIN ? entryRuns() : null;
+  if (runs !== null)
+    return runs.prefixEntries(target, at, batch.bytes, startByte, batch.ends, batch.offset, count);
   const endByte = batch.end(count - 1);
   const prefixes = 8 * count;
   // One copy of the whole run to where its last entry belongs, then each entry moves left to make room for lengths:

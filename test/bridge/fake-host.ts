@@ -43,6 +43,24 @@ export class FakeBinding implements BridgeBinding {
     this.bytes.set(source.subarray(start, end), byteOffset);
   }
 
+  writePayloads(
+    byteOffset: number,
+    source: Uint8Array,
+    dataStarts: Uint32Array,
+    ends: Uint32Array,
+    first: number,
+    count: number,
+  ): void {
+    let at = byteOffset;
+    for (let i = first; i < first + count; i++) {
+      const data = source.subarray(dataStarts[i], ends[i]);
+      this.view.setUint32(at, data.length, true);
+      this.view.setUint32(at + 4, data.length === 0 ? 1 : 0, true);
+      this.bytes.set(data, at + 8);
+      at += 8 + ((data.length + 7) & ~7);
+    }
+  }
+
   fence(): void {
     // One thread.
   }
