@@ -54,6 +54,8 @@ export interface Election {
   readonly term: number;
   /** Since the leader before was last heard of by this server; null when that is not known. */
   readonly without_leader_seconds: number | null;
+  /** Somebody had asked for it: the leader before handed over. */
+  readonly handed_over: boolean;
 }
 
 export interface Warning {

@@ -135,6 +135,7 @@ function electionsOf(changes: readonly LeaderChangeFacts[]): readonly Election[]
       leader: change.leader.toString(),
       term: change.term,
       without_leader_seconds: without === null ? null : Math.round(without * 1000) / 1000,
+      handed_over: change.handedOver,
     });
   });
   return elections.reverse().slice(0, ELECTIONS_SHOWN);

@@ -10,7 +10,7 @@ const BEHIND_ENTRIES_MIN = 1_000;
 const BEHIND_SECONDS = 2;
 const SLOW_SYNC_MS = 100;
 const BUSY_LOOP_MS = 200;
-/** More leader changes in a minute are unrest. */
+/** More leader changes in a minute that nobody asked for are unrest. */
 const CALM_CHANGES = 2;
 /** Samples looked at for what comes and goes. */
 const LATELY_SAMPLES = 10;
@@ -126,7 +126,9 @@ function ofMachine(cluster: Unwarned, lately: readonly Sample[]): Warning[] {
 }
 
 function ofElections(cluster: Unwarned): Warning[] {
-  const changes = cluster.elections.filter((election) => election.seconds_ago < 60).length;
+  const changes = cluster.elections.filter(
+    (election) => election.seconds_ago < 60 && !election.handed_over,
+  ).length;
   return changes > CALM_CHANGES
     ? [warning(`${changes} elections in the last minute: look at the network, the disks and election_tick`)]
     : [];

@@ -62,10 +62,11 @@ export async function showStatus(client: AdminClient, asJson: boolean, output: O
     output.line('');
     output.line('elections');
     for (const election of cluster.elections.slice(0, ELECTIONS_SHOWN)) {
-      const { without_leader_seconds: without } = election;
+      const { without_leader_seconds: without, handed_over: handedOver } = election;
+      const how = handedOver ? ', handed over' : '';
       const gap = without === null ? '' : `, after ${seconds(without)} without a leader`;
       output.line(
-        `  ${seconds(election.seconds_ago)} ago: node ${election.leader}, term ${election.term}${gap}`,
+        `  ${seconds(election.seconds_ago)} ago: node ${election.leader}, term ${election.term}${how}${gap}`,
       );
     }
   }

@@ -31,11 +31,12 @@ export function serverFigures(engine: Engine, own: OwnFacts): ServerFigures {
       learner,
     })),
     failure: own.failure,
-    leaderChanges: own.leaderChanges.map(({ atMs, leader, term, silentMs }) => ({
+    leaderChanges: own.leaderChanges.map(({ atMs, leader, term, silentMs, handedOver }) => ({
       secondsAgo: Math.max(0, environment.clock.now() - atMs) / 1000,
       leader: nodeIdToBigint(leader),
       term,
       silentSeconds: silentMs / 1000,
+      handedOver,
     })),
     electionSeconds: engine.electionMs / 1000,
     wal: own.wal,

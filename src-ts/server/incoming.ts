@@ -1,4 +1,5 @@
 /** What the transport brings: messages to the core, snapshots to the disk, news about peers. */
+import { isTransfer } from '../core/messages/campaign.ts';
 import { nodeIdToHex, type NodeId } from '../core/node-id.ts';
 import { MessageType, type Message } from '../core/types.ts';
 import type { ForwardedOutcome, SnapshotSink, TransportEvents } from '../transport/types.ts';
@@ -19,6 +20,8 @@ export interface IncomingParts {
   /** The core has taken over a snapshot. */
   snapshotAccepted(index: number): void;
   transferSeen(): void;
+  /** The leader has asked another node to campaign for this term. */
+  handedOver(term: number): void;
   /** Runs a callback of the transport; an error in it stops the server. */
   guard(doing: string, work: () => void): void;
 }
@@ -59,8 +62,14 @@ export class Incoming implements TransportEvents {
         this.takeSnapshot(message);
         return;
       case MessageType.TransferLeader:
+        parts.transferSeen();
+        break;
       case MessageType.TimeoutNow:
         parts.transferSeen();
+        parts.handedOver(message.term + 1);
+        break;
+      case MessageType.Vote:
+        if (isTransfer(message.context)) parts.handedOver(message.term);
         break;
       default:
     }

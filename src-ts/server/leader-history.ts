@@ -13,6 +13,8 @@ export interface LeaderChange {
   readonly term: number;
   /** How long the leader before had not been heard of; 0 without one. */
   readonly silentMs: number;
+  /** The leader before handed over. */
+  readonly handedOver: boolean;
 }
 
 export class LeaderHistory {
@@ -20,6 +22,8 @@ export class LeaderHistory {
   /** When a node was last heard of, by the clock; null when never, or when it is this one. */
   private readonly lastHeardMs: (node: NodeId) => number | null;
   private readonly kept: LeaderChange[] = [];
+  /** The newest term that a transfer of leadership began, as far as this server was told. */
+  private transferTerm = 0;
 
   constructor(clock: Clock, lastHeardMs: (node: NodeId) => number | null) {
     this.clock = clock;
@@ -31,12 +35,18 @@ export class LeaderHistory {
     return this.kept;
   }
 
+  /** A candidate of that term was asked to take over. */
+  transfer(term: number): void {
+    this.transferTerm = Math.max(this.transferTerm, term);
+  }
+
   add(leader: NodeId, term: number): void {
     const now = this.clock.now();
     const before = this.kept[this.kept.length - 1]?.leader ?? 0;
     const heardMs = before === 0 ? null : this.lastHeardMs(before);
     const silentMs = heardMs === null ? 0 : Math.max(0, now - heardMs);
-    this.kept.push({ atMs: now, leader, term, silentMs });
+    const handedOver = leader !== 0 && term === this.transferTerm;
+    this.kept.push({ atMs: now, leader, term, silentMs, handedOver });
     if (this.kept.length > CHANGES_KEPT) this.kept.shift();
   }
 }

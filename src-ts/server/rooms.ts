@@ -227,6 +227,9 @@ export function buildRooms(hub: Hub, storage: OpenedStorage, start: BootState): 
     transferSeen: () => {
       reads.suspendLease(2 * electionMs);
     },
+    handedOver: (term) => {
+      history.transfer(term);
+    },
     guard: (doing, work) => {
       hub.guard(doing, work);
     },

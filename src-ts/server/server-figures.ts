@@ -35,6 +35,8 @@ export interface LeaderChangeFacts {
   readonly term: number;
   /** How long the leader before had not been heard of; 0 without one. */
   readonly silentSeconds: number;
+  /** The leader before handed over. */
+  readonly handedOver: boolean;
 }
 
 export interface CounterFacts {

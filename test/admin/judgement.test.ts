@@ -139,7 +139,7 @@ test('voters that are gone are counted against the majority, the gravest first',
   expect(texts(cluster([node('1'), node('2'), node('3', { ...gone, behind: 5_000 })]))[1]).toBe(
     'warning: node 3 was last heard of 14 s ago, and is 5,000 entries behind',
   );
-  const lost = [{ secondsAgo: 3.24, leader: 0n, term: 3, silentSeconds: 0 }];
+  const lost = [{ secondsAgo: 3.24, leader: 0n, term: 3, silentSeconds: 0, handedOver: false }];
   expect(
     texts(
       cluster([node('1'), node('2', gone), node('3', { ...gone, last_contact_seconds: null })], {
@@ -156,7 +156,13 @@ test('voters that are gone are counted against the majority, the gravest first',
 });
 
 test('failures, backlogs, unrest and mixed versions are told', () => {
-  const election = { seconds_ago: 5, leader: '1', term: 3, without_leader_seconds: null };
+  const election = {
+    seconds_ago: 5,
+    leader: '1',
+    term: 3,
+    without_leader_seconds: null,
+    handed_over: false,
+  };
   expect(
     texts(
       cluster(
@@ -175,6 +181,16 @@ test('failures, backlogs, unrest and mixed versions are told', () => {
     'warning: the state machine of node 2 is 90,000 entries behind its log',
     'warning: 3 elections in the last minute: look at the network, the disks and election_tick',
     'note: several versions are running: 1, 2',
+  ]);
+});
+
+test('transfers that somebody asked for are no unrest', () => {
+  const election = { seconds_ago: 5, leader: '1', term: 3, without_leader_seconds: 0.01, handed_over: false };
+  const asked = { ...election, handed_over: true };
+  const nodes = [node('1'), node('2'), node('3')];
+  expect(texts(cluster(nodes, { elections: [asked, election, asked, election, asked, asked] }))).toEqual([]);
+  expect(texts(cluster(nodes, { elections: [asked, election, election, election] }))).toEqual([
+    expect.stringContaining('3 elections in the last minute'),
   ]);
 });
 

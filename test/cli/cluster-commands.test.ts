@@ -69,6 +69,22 @@ describe('polyraft status and members', () => {
     expect((await polyraft('snapshot', ...withToken(2))).out).toMatch(/^snapshot of index \d+ is on disk$/);
   }, 60_000);
 
+  it('shows transfers as what they are, and does not warn about them', async () => {
+    const first = await cluster.leader();
+    for (let step = 1; step <= 4; step++)
+      expect((await polyraft('transfer', String(((first + step - 1) % 3) + 1), ...withToken(1))).code).toBe(
+        0,
+      );
+    for (const id of [1, 2, 3]) {
+      const { warnings } = await eventually('four transfers', async () => {
+        const view = JSON.parse((await polyraft('status', '--json', ...at(id))).out) as ClusterView;
+        return view.elections.filter((election) => election.handed_over).length >= 4 ? view : null;
+      });
+      expect(warnings.filter(({ text }) => text.includes('election'))).toEqual([]);
+    }
+    expect((await polyraft('status', ...at(2))).out).toMatch(/ago: node \d, term \d+, handed over/);
+  }, 60_000);
+
   it('says what is missing or refused, with an exit code for each', async () => {
     expect(await polyraft('status')).toMatchObject({
       code: 2,

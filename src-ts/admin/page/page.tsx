@@ -245,7 +245,10 @@ function Elections({ cluster }: { cluster: ClusterView }) {
             {cluster.elections.slice(0, 8).map((election, place) => (
               <tr key={place}>
                 <td>{seconds(election.seconds_ago)} ago</td>
-                <td>node {election.leader}</td>
+                <td>
+                  node {election.leader}
+                  {election.handed_over ? ', handed over' : ''}
+                </td>
                 <td class="number">{grouped(election.term)}</td>
                 <td class="number">
                   {election.without_leader_seconds === null ? '–' : seconds(election.without_leader_seconds)}
