@@ -136,7 +136,7 @@ describe('polyraft doctor', () => {
     expect(by['disk']).toMatch(/a sync takes [\d.]+ ms \(median\)/);
     expect(by['peer 2']).toContain(`${cluster.raftUrl(2)} answers in`);
     const shown = await polyraft('doctor', path);
-    expect(shown.out).toMatch(/\d+ in order, \d+ warnings, \d+ problems$/);
+    expect(shown.out).toMatch(/\d+ in order, \d+ warnings?, \d+ problems?$/);
   }, 60_000);
 
   it('names what is wrong', async () => {
