@@ -41,7 +41,7 @@ class WriteTask : public FileTask {
  public:
   // Keeps the array, and so its bytes, until the task is deleted.
   WriteTask(Napi::Function callback, Napi::Object array, int fd, std::shared_ptr<DirectFile> direct,
-            Span part, off_t position, bool sync)
+            WritePart part, off_t position, bool sync)
       : FileTask(callback),
         array_(Napi::Persistent(array)),
         fd_(fd),
@@ -52,8 +52,8 @@ class WriteTask : public FileTask {
 
   void run() override { result_ = write(fd_, direct_.get(), part_, position_, sync_); }
 
-  static WriteResult write(int fd, DirectFile* direct, Span part, off_t position, bool sync) {
-    if (direct != nullptr) return direct->write(part.data, part.length, position, sync);
+  static WriteResult write(int fd, DirectFile* direct, WritePart part, off_t position, bool sync) {
+    if (direct != nullptr) return direct->write(part, position, sync);
     return write_file(fd, part.data, part.length, position, sync);
   }
 
@@ -61,7 +61,7 @@ class WriteTask : public FileTask {
   Napi::ObjectReference array_;
   int fd_;
   std::shared_ptr<DirectFile> direct_;
-  Span part_;
+  WritePart part_;
   off_t position_;
   bool sync_;
 };
@@ -117,6 +117,7 @@ class Addon {
     self->add(exports, "preallocateInBackground", &Addon::preallocate_in_background);
     self->add(exports, "beginDirect", &Addon::begin_direct);
     self->add(exports, "endDirect", &Addon::end_direct);
+    self->add(exports, "blockOffset", &Addon::block_offset);
     self->add(exports, "region", &Addon::region);
     self->add(exports, "onDoorbell", &Addon::on_doorbell);
     self->add(exports, "closeDoorbell", &Addon::close_doorbell);
@@ -197,7 +198,7 @@ class Addon {
 
   Napi::Value crc32c(const Napi::CallbackInfo& info) {
     int64_t seed = 0;
-    Span part;
+    WritePart part;
     if (!read_number(info, 0, "seed must be a u32", &seed) || !read_part(info, 1, &part))
       return env_.Undefined();
     return Napi::Number::New(env_, engine::crc32c(static_cast<uint32_t>(seed), part.data, part.length));
@@ -354,7 +355,7 @@ class Addon {
   Napi::Value write_and_sync(const Napi::CallbackInfo& info) {
     int fd = -1;
     int64_t position = 0;
-    Span part;
+    WritePart part;
     if (!read_descriptor(info, 0, &fd) || !read_part(info, 1, &part) ||
         !read_number(info, 4, "position must be an offset in bytes", &position)) {
       return env_.Undefined();
@@ -371,7 +372,7 @@ class Addon {
   Napi::Value write_and_sync_inline(const Napi::CallbackInfo& info) {
     int fd = -1;
     int64_t position = 0;
-    Span part;
+    WritePart part;
     if (!read_descriptor(info, 0, &fd) || !read_part(info, 1, &part) ||
         !read_number(info, 4, "position must be an offset in bytes", &position)) {
       return env_.Undefined();
@@ -423,6 +424,12 @@ class Addon {
     const bool is_direct = file != nullptr;
     if (is_direct) direct_files_[fd] = std::move(file);
     return Napi::Boolean::New(env_, is_direct);
+  }
+
+  Napi::Value block_offset(const Napi::CallbackInfo& info) {
+    Span bytes;
+    if (!read_bytes(info, 0, "bytes must be a Uint8Array", &bytes)) return env_.Undefined();
+    return Napi::Number::New(env_, static_cast<double>(-reinterpret_cast<uintptr_t>(bytes.data) % 4096));
   }
 
   Napi::Value end_direct(const Napi::CallbackInfo& info) {
@@ -489,7 +496,7 @@ class Addon {
   Napi::Value copy_to_region(const Napi::CallbackInfo& info) {
     const EngineHost* const host = host_or_throw();
     int64_t offset = 0;
-    Span part;
+    WritePart part;
     if (host == nullptr || !read_number(info, 0, "byteOffset must be an offset in bytes", &offset) ||
         !read_part(info, 1, &part)) {
       return env_.Undefined();

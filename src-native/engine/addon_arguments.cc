@@ -56,7 +56,7 @@ bool read_descriptor(const Napi::CallbackInfo& info, size_t position, int* fd) {
   return true;
 }
 
-bool read_part(const Napi::CallbackInfo& info, size_t position, Span* part) {
+bool read_part(const Napi::CallbackInfo& info, size_t position, WritePart* part) {
   Span bytes;
   int64_t start = 0;
   int64_t end = 0;
@@ -68,7 +68,9 @@ bool read_part(const Napi::CallbackInfo& info, size_t position, Span* part) {
   if (start > end || static_cast<uint64_t>(end) > bytes.length) {
     return throw_range_error(info.Env(), "[start, end) must lie within the bytes");
   }
-  *part = {bytes.data + start, static_cast<size_t>(end - start)};
+  const auto before = static_cast<size_t>(start);
+  const auto length = static_cast<size_t>(end - start);
+  *part = {bytes.data + start, length, before, bytes.length - before - length};
   return true;
 }
 

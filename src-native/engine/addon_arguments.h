@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/direct_file.h"
+
 namespace polyraft::engine {
 
 // Bytes of a typed array or buffer. Only valid until JavaScript runs again, unless the array is referenced.
@@ -30,7 +32,7 @@ bool read_words_from(const Napi::CallbackInfo& info, size_t position, int64_t of
 bool read_number(const Napi::CallbackInfo& info, size_t position, const char* name, int64_t* number);
 bool read_descriptor(const Napi::CallbackInfo& info, size_t position, int* fd);
 // The part [start, end) of the bytes at `position`, which the next two arguments give.
-bool read_part(const Napi::CallbackInfo& info, size_t position, Span* part);
+bool read_part(const Napi::CallbackInfo& info, size_t position, WritePart* part);
 
 }  // namespace polyraft::engine
 

@@ -56,7 +56,9 @@ std::shared_ptr<DirectFile> DirectFile::open(int fd) {
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   const int direct_fd = ::open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
   if (direct_fd < 0) return nullptr;
-  return std::shared_ptr<DirectFile>(new DirectFile(fd, direct_fd));
+  std::shared_ptr<DirectFile> file(new DirectFile(fd, direct_fd));
+  file->tail_ = allocate(kBlockBytes);
+  return file->tail_ == nullptr ? nullptr : file;
 }
 
 DirectFile::~DirectFile() {
@@ -68,36 +70,36 @@ DirectFile::Aligned DirectFile::allocate(size_t size) {
 }
 
 bool DirectFile::reserve(size_t size) {
-  if (tail_ == nullptr && (tail_ = allocate(kBlockBytes)) == nullptr) return false;
   size = std::min(size, kBufferBytesMax);
   if (size <= buffer_bytes_) return true;
-  Aligned larger = allocate(std::max(size, std::min(2 * buffer_bytes_, kBufferBytesMax)));
+  size = std::max(size, std::min(2 * buffer_bytes_, kBufferBytesMax));
+  Aligned larger = allocate(size);
   if (larger == nullptr) return false;
-  buffer_bytes_ = std::max(size, std::min(2 * buffer_bytes_, kBufferBytesMax));
+  buffer_bytes_ = size;
   buffer_ = std::move(larger);
   return true;
 }
 
-// The bytes of the block before the write, to the front of the buffer.
-WriteResult DirectFile::put_lead(off_t block, size_t lead) {
+// The bytes of the block before the write.
+WriteResult DirectFile::put_lead(uint8_t* target, off_t block, size_t lead) {
+  if (lead == 0) return {};
   if (block == tail_block_ && lead <= tail_bytes_) {
-    std::memcpy(buffer_.get(), tail_.get(), lead);
+    std::memcpy(target, tail_.get(), lead);
     return {};
   }
   size_t have = 0;
   while (have < lead) {
-    const ssize_t count = pread(fd_, buffer_.get() + have, lead - have, block + static_cast<off_t>(have));
+    const ssize_t count = pread(fd_, target + have, lead - have, block + static_cast<off_t>(have));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return {errno, "pread"};
     if (count == 0) break;
     have += static_cast<size_t>(count);
   }
-  std::memset(buffer_.get() + have, 0, lead - have);
+  std::memset(target + have, 0, lead - have);
   return {};
 }
 
-WriteResult DirectFile::write_blocks(size_t size, off_t position, bool sync) {
-  const uint8_t* bytes = buffer_.get();
+WriteResult DirectFile::write_blocks(const uint8_t* bytes, size_t size, off_t position, bool sync) {
   while (size > 0) {
     iovec part{const_cast<uint8_t*>(bytes), size};
     ssize_t written = pwritev2(direct_fd_, &part, 1, position, sync ? RWF_DSYNC : 0);
@@ -114,42 +116,69 @@ WriteResult DirectFile::write_blocks(size_t size, off_t position, bool sync) {
   return {};
 }
 
-WriteResult DirectFile::write(const uint8_t* bytes, size_t length, off_t position, bool sync) {
+// `end` is behind the last byte written, and its block begins in front of it.
+void DirectFile::keep_tail(const uint8_t* end, off_t position) {
+  tail_bytes_ = static_cast<size_t>(position) % kBlockBytes;
+  tail_block_ = position - static_cast<off_t>(tail_bytes_);
+  std::memcpy(tail_.get(), end - tail_bytes_, tail_bytes_);
+}
+
+WriteResult DirectFile::write_in_place(WritePart part, off_t position, bool sync) {
   const size_t lead = static_cast<size_t>(position) % kBlockBytes;
-  if (!is_direct_.load(std::memory_order_relaxed) || length == 0 || !reserve(up_to_block(lead + length))) {
-    tail_block_ = -1;
-    return write_file(fd_, bytes, length, position, sync);
-  }
-  const off_t first_block = position - static_cast<off_t>(lead);
-  const WriteResult leading = lead == 0 ? WriteResult{} : put_lead(first_block, lead);
+  const off_t block = position - static_cast<off_t>(lead);
+  uint8_t* const first = part.data - lead;
+  const WriteResult leading = put_lead(first, block, lead);
   if (leading.error != 0) return leading;
-  off_t block = first_block;
-  size_t filled = lead;
-  size_t taken = 0;
-  for (;;) {
-    const size_t piece = std::min(length - taken, buffer_bytes_ - filled);
-    std::memcpy(buffer_.get() + filled, bytes + taken, piece);
+  const size_t filled = lead + part.length;
+  const size_t size = up_to_block(filled);
+  std::memset(first + filled, 0, size - filled);
+  const WriteResult result = write_blocks(first, size, block, sync);
+  if (result.error == 0) keep_tail(first + filled, position + static_cast<off_t>(part.length));
+  return result;
+}
+
+WriteResult DirectFile::write_copied(WritePart part, off_t position, bool sync) {
+  size_t filled = static_cast<size_t>(position) % kBlockBytes;
+  off_t block = position - static_cast<off_t>(filled);
+  if (!reserve(up_to_block(filled + part.length))) return {ENOMEM, "malloc"};
+  uint8_t* const buffer = buffer_.get();
+  const WriteResult leading = put_lead(buffer, block, filled);
+  if (leading.error != 0) return leading;
+  for (size_t taken = 0;;) {
+    const size_t piece = std::min(part.length - taken, buffer_bytes_ - filled);
+    std::memcpy(buffer + filled, part.data + taken, piece);
     filled += piece;
     taken += piece;
-    const bool is_last = taken == length;
+    const bool is_last = taken == part.length;
     const size_t size = up_to_block(filled);
-    std::memset(buffer_.get() + filled, 0, size - filled);
-    const WriteResult result = write_blocks(size, block, sync && is_last);
-    if (result.error != 0) {
-      tail_block_ = -1;
-      if (block != first_block || !means_not_direct(result.error)) return result;
-      is_direct_.store(false, std::memory_order_relaxed);
-      return write_file(fd_, bytes, length, position, sync);
-    }
+    std::memset(buffer + filled, 0, size - filled);
+    const WriteResult result = write_blocks(buffer, size, block, sync && is_last);
+    if (result.error != 0) return result;
     if (is_last) {
-      tail_bytes_ = filled % kBlockBytes;
-      tail_block_ = block + static_cast<off_t>(filled - tail_bytes_);
-      std::memcpy(tail_.get(), buffer_.get() + (filled - tail_bytes_), tail_bytes_);
+      keep_tail(buffer + filled, block + static_cast<off_t>(filled));
       return {};
     }
     block += static_cast<off_t>(size);
     filled = 0;
   }
+}
+
+WriteResult DirectFile::write(WritePart part, off_t position, bool sync) {
+  if (!is_direct_.load(std::memory_order_relaxed) || part.length == 0) {
+    return write_file(fd_, part.data, part.length, position, sync);
+  }
+  const size_t lead = static_cast<size_t>(position) % kBlockBytes;
+  const size_t filled = lead + part.length;
+  const bool is_in_place = reinterpret_cast<uintptr_t>(part.data) % kBlockBytes == lead &&
+                           lead <= part.before && up_to_block(filled) - filled <= part.behind;
+  const WriteResult result =
+      is_in_place ? write_in_place(part, position, sync) : write_copied(part, position, sync);
+  if (result.error == 0) return result;
+  tail_block_ = -1;
+  // Written again from its start, through the cache: what a part of it may have left there is the same.
+  if (!means_not_direct(result.error)) return result;
+  is_direct_.store(false, std::memory_order_relaxed);
+  return write_file(fd_, part.data, part.length, position, sync);
 }
 
 WriteResult DirectFile::preallocate(off_t size) {

@@ -15,6 +15,14 @@
 
 namespace polyraft::engine {
 
+// Bytes to write, and how many before and behind them may be changed meanwhile.
+struct WritePart {
+  uint8_t* data = nullptr;
+  size_t length = 0;
+  size_t before = 0;
+  size_t behind = 0;
+};
+
 // `write` from one thread at a time; `preallocate` may run beside it.
 class DirectFile {
  public:
@@ -25,8 +33,9 @@ class DirectFile {
   DirectFile(const DirectFile&) = delete;
   DirectFile& operator=(const DirectFile&) = delete;
 
-  // As write_file. What lies behind the bytes in their last block of 4096 becomes zeros.
-  WriteResult write(const uint8_t* bytes, size_t length, off_t position, bool sync);
+  // As write_file. What lies behind the bytes in their last block of 4096 becomes zeros. They are not copied
+  // when they lie within a block of memory as in the file, and their first and last blocks are whole there.
+  WriteResult write(WritePart part, off_t position, bool sync);
   // As preallocate_zeros. Writes at the same time must end at or before the size that the file had.
   WriteResult preallocate(off_t size);
 
@@ -39,8 +48,11 @@ class DirectFile {
   DirectFile(int fd, int direct_fd) : fd_(fd), direct_fd_(direct_fd) {}
   static Aligned allocate(size_t size);
   bool reserve(size_t size);
-  WriteResult put_lead(off_t block, size_t lead);
-  WriteResult write_blocks(size_t size, off_t position, bool sync);
+  WriteResult put_lead(uint8_t* target, off_t block, size_t lead);
+  WriteResult write_blocks(const uint8_t* bytes, size_t size, off_t position, bool sync);
+  WriteResult write_in_place(WritePart part, off_t position, bool sync);
+  WriteResult write_copied(WritePart part, off_t position, bool sync);
+  void keep_tail(const uint8_t* end, off_t position);
 
   const int fd_;
   const int direct_fd_;

@@ -21,7 +21,8 @@ export interface DiskFile {
   preallocate(size: number): Promise<void>;
   /**
    * From here on, where the system can, writes go past its cache: for a log, which nothing reads back. Behind the end of
-   * each write there must be zeros only, up to the next multiple of 4096 at least.
+   * each write the file must have zeros only, up to the next multiple of 4096 at least, and what lies in the array around
+   * the bytes that are written may be changed.
    */
   bypassCache(): void;
   /** Takes an exclusive lock that ends with close (or the process); false when another open file holds it. */

@@ -47,10 +47,13 @@ export interface StorageBinding {
   ): number;
   /**
    * From here on writes and preallocations of this descriptor, which must be open to read and write, go past the page
-   * cache; what lies behind a write in its last block of 4096 bytes becomes zeros. False, and nothing changes, where the
+   * cache. What lies behind a write in its last block of 4096 bytes becomes zeros, and what lies in the array around the
+   * written bytes may be changed: where they lie in memory as in the file (blockOffset), they are not copied. False, and nothing changes, where the
    * file system does not offer that. One that is refused later goes through the cache by itself.
    */
   beginDirect(fd: number): boolean;
+  /** Where in these bytes the first block of 4096 starts in memory. */
+  blockOffset(bytes: Uint8Array): number;
   /** Before the descriptor is closed. */
   endDirect(fd: number): void;
   /** Exclusive lock on the open file, not waiting. Returns 0, or errno (EAGAIN/EWOULDBLOCK when another holds it). */

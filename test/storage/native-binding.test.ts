@@ -66,7 +66,9 @@ describe.skipIf(!present)('native binding', () => {
             frames.addEntries(batch, chain);
             return {
               chain: chain[0],
-              bytes: Buffer.from(frames.bytes.subarray(0, frames.length)).toString('hex'),
+              bytes: Buffer.from(frames.bytes.subarray(frames.start, frames.start + frames.length)).toString(
+                'hex',
+              ),
             };
           });
           expect(theirs).toEqual(ours);

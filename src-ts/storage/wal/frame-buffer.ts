@@ -66,37 +66,59 @@ export function frameRecord(
 /** A buffer larger than this is not kept for reuse. */
 const KEEP_BYTES_MAX = 4 << 20;
 const FIRST_BYTES = 256 << 10;
+/** Blocks of the file: memory whose place within a block is that of the file is written without another copy. */
+const BLOCK_BYTES = 4096;
 
+/** Frames of one write: `bytes` from `start` on. Whoever writes them may use what lies around them in `bytes`. */
 export class FrameBuffer {
   bytes: Uint8Array;
+  /** Where the frames start in `bytes`. */
+  start: number;
   length = 0;
   private readonly binding: StorageBinding | null;
   private readonly crc32c: Crc32c;
   private starts: Uint32Array = new Uint32Array(256);
+  /** Of the file position, within its block. */
+  private lead = 0;
 
   constructor(binding: StorageBinding | null, crc32c: Crc32c) {
-    this.bytes = new Uint8Array(FIRST_BYTES);
     this.binding = binding;
+    this.bytes = new Uint8Array(FIRST_BYTES);
+    this.start = this.startIn(this.bytes);
     this.crc32c = crc32c;
   }
 
-  clear(): void {
+  /** Begins anew, for frames that will be written at this position of a file. */
+  clear(position: number): void {
     this.length = 0;
+    this.lead = position % BLOCK_BYTES;
     if (this.bytes.length > KEEP_BYTES_MAX) this.bytes = new Uint8Array(FIRST_BYTES);
+    this.start = this.startIn(this.bytes);
+  }
+
+  private startIn(bytes: Uint8Array): number {
+    return (this.binding?.blockOffset(bytes) ?? 0) + this.lead;
+  }
+
+  private get end(): number {
+    return this.start + this.length;
   }
 
   private reserve(size: number): void {
-    const needed = this.length + size;
+    const needed = this.end + size + BLOCK_BYTES;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, 2 * this.bytes.length));
-    grown.set(this.bytes.subarray(0, this.length));
+    const grown = new Uint8Array(Math.max(needed + BLOCK_BYTES, 2 * this.bytes.length));
+    const start = this.startIn(grown);
+    grown.set(this.bytes.subarray(this.start, this.end), start);
     this.bytes = grown;
+    this.start = start;
   }
 
   addRecord(type: RecordType, data: Uint8Array | null, chain: CrcChain): void {
     const size = data === null ? 0 : data.length;
     this.reserve(size + FRAME_OVERHEAD_BYTES);
-    this.length = frameRecord(this.bytes, this.length, type, data, 0, size, chain, this.crc32c);
+    const end = frameRecord(this.bytes, this.end, type, data, 0, size, chain, this.crc32c);
+    this.length = end - this.start;
   }
 
   addEntries(batch: EntryBatch, chain: CrcChain): void {
@@ -105,9 +127,9 @@ export class FrameBuffer {
     this.reserve(batch.encodedSize + count * FRAME_OVERHEAD_BYTES);
     if (this.binding === null) {
       for (let i = 0; i < count; i++) {
-        this.length = frameRecord(
+        const end = frameRecord(
           this.bytes,
-          this.length,
+          this.end,
           RecordType.Entry,
           batch.bytes,
           batch.start(i),
@@ -115,6 +137,7 @@ export class FrameBuffer {
           chain,
           this.crc32c,
         );
+        this.length = end - this.start;
       }
       return;
     }
@@ -123,9 +146,9 @@ export class FrameBuffer {
     const ends = batch.ends.subarray(batch.offset, batch.offset + count);
     starts[0] = batch.startByte;
     for (let i = 1; i < count; i++) starts[i] = ends[i - 1]!;
-    this.length = this.binding.frameRecords(
+    const end = this.binding.frameRecords(
       this.bytes,
-      this.length,
+      this.end,
       RecordType.Entry,
       batch.bytes,
       starts,
@@ -133,5 +156,6 @@ export class FrameBuffer {
       count,
       chain,
     );
+    this.length = end - this.start;
   }
 }

@@ -56,7 +56,7 @@ export async function createWal(settings: WalSettings, metadata: Uint8Array): Pr
     frames.addRecord(RecordType.Metadata, metadata.length === 0 ? null : metadata, chain);
     const initial = encodeWalSnapshot({ index: 0, term: 0, confState: null });
     frames.addRecord(RecordType.Snapshot, initial, chain);
-    await file.write(frames.bytes, 0, frames.length, 0, true);
+    await file.write(frames.bytes, frames.start, frames.start + frames.length, 0, true);
     if (isThere) await disk.rename(file.path, join(directory, segment.name));
     await disk.syncDirectory(home);
     if (!isThere) await disk.rename(home, directory);

@@ -198,7 +198,6 @@ export class SegmentedLog implements WriteAheadLog {
   /** The unit is written. */
   private recycle(unit: Unit): void {
     if (this.spare.length < SPARE_BUFFERS_MAX) {
-      unit.frames.clear();
       this.spare.push(unit.frames);
     }
     unit.resolve();
@@ -249,6 +248,7 @@ export class SegmentedLog implements WriteAheadLog {
     // A failure reaches every later call too: a caller that does not look at this one misses nothing.
     written.catch(() => undefined);
     const frames = this.spare.pop() ?? new FrameBuffer(this.settings.binding, this.crc32c);
+    frames.clear(position);
     return { frames, position, begins, ends: false, sync: false, wanted: false, written, resolve, reject };
   }
 
@@ -317,13 +317,13 @@ export class SegmentedLog implements WriteAheadLog {
     }
     const begun = this.now();
     const syncsBefore = this.syncs;
-    const { bytes, length } = unit.frames;
+    const { bytes, start, length } = unit.frames;
     const end = unit.position + length;
-    if (unit.begins !== null) await this.beginSegment(unit.begins, bytes, length);
+    if (unit.begins !== null) await this.beginSegment(unit.begins, unit.frames);
     else {
       const file = this.tail();
       const sync = unit.sync && !unit.ends;
-      if (length > 0) await file.write(bytes, 0, length, unit.position, sync);
+      if (length > 0) await file.write(bytes, start, start + length, unit.position, sync);
       else if (sync) await file.sync();
       if (sync) this.syncs++;
     }
@@ -345,9 +345,9 @@ export class SegmentedLog implements WriteAheadLog {
   }
 
   private writeInline(unit: Unit, sync: boolean): void {
-    const { bytes, length } = unit.frames;
+    const { bytes, start, length } = unit.frames;
     const begun = this.now();
-    this.tail().writeInline(bytes, 0, length, unit.position, sync);
+    this.tail().writeInline(bytes, start, start + length, unit.position, sync);
     if (sync) {
       this.syncs++;
       this.synced(begun);
@@ -395,11 +395,11 @@ export class SegmentedLog implements WriteAheadLog {
       });
   }
 
-  private async beginSegment(name: SegmentName, bytes: Uint8Array, length: number): Promise<void> {
+  private async beginSegment(name: SegmentName, { bytes, start, length }: FrameBuffer): Promise<void> {
     const { disk, directory, logger } = this.settings;
     const file = await this.pipeline.take();
     try {
-      await file.write(bytes, 0, length, 0, true);
+      await file.write(bytes, start, start + length, 0, true);
       this.syncs++;
       const path = join(directory, name.name);
       await disk.rename(file.path, path);

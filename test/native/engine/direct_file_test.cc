@@ -63,9 +63,18 @@ class DirectFiles : public ::testing::Test {
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(1 + random_() % 255);
     return bytes;
   }
+  // Every other time from memory where the bytes lie as in the file.
+  WriteResult write(const Bytes& bytes, off_t position, bool sync) {
+    const size_t place = (writes_++ % 2 == 0 ? 0 : 1) + static_cast<size_t>(position) % 4096;
+    Bytes memory(bytes.size() + 4 * 4096, 0xee);
+    const size_t before = -reinterpret_cast<uintptr_t>(memory.data()) % 4096 + place;
+    std::copy(bytes.begin(), bytes.end(), memory.begin() + static_cast<ptrdiff_t>(before));
+    return file_->write({memory.data() + before, bytes.size(), before, memory.size() - before - bytes.size()},
+                        position, sync);
+  }
   void append(Bytes& expected, size_t count, bool sync) {
     const Bytes bytes = random_bytes(count);
-    const WriteResult result = file_->write(bytes.data(), count, static_cast<off_t>(expected.size()), sync);
+    const WriteResult result = write(bytes, static_cast<off_t>(expected.size()), sync);
     ASSERT_EQ(result.error, 0) << result.syscall;
     expected.insert(expected.end(), bytes.begin(), bytes.end());
   }
@@ -74,6 +83,7 @@ class DirectFiles : public ::testing::Test {
   std::string path_;
   std::shared_ptr<DirectFile> file_;
   std::mt19937 random_{1};
+  unsigned writes_ = 0;
 };
 
 TEST_F(DirectFiles, AppendsOfAnySizeHoldWhatWasWritten) {
@@ -111,8 +121,7 @@ TEST_F(DirectFiles, GoesOnWhereTheFileWasCut) {
 }
 
 TEST_F(DirectFiles, AGapReadsAsZeros) {
-  const uint8_t byte = 9;
-  EXPECT_EQ(file_->write(&byte, 1, 5000, true).error, 0);
+  EXPECT_EQ(write({9}, 5000, true).error, 0);
   Bytes expected(5000);
   expected.push_back(9);
   expect_contents(fd_, expected);
@@ -160,9 +169,9 @@ TEST_F(DirectFiles, AWriteBeyondTheLimitFails) {
     signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{10'000, 10'000};
     setrlimit(RLIMIT_FSIZE, &limit);
-    const Bytes bytes(20'000, 1);
-    const bool fits = file_->write(bytes.data(), 4000, 0, true).error == 0;
-    const bool fails = file_->write(bytes.data(), bytes.size(), 4000, true).error == EFBIG;
+    const bool fits = write(Bytes(4000, 1), 0, true).error == 0;
+    const bool fails = write(Bytes(20'000, 1), 4000, true).error == EFBIG &&
+                       write(Bytes(20'000, 1), 4000, true).error == EFBIG;
     const bool has_no_room = file_->preallocate(1 << 20).error == EFBIG;
     _exit(fits && fails && has_no_room ? 0 : 1);
   }
@@ -177,10 +186,10 @@ TEST(DirectFileFallback, ASystemThatRefusesIsWrittenThroughTheCache) {
   // Systems differ in when they refuse memory: at once, at the write, or not at all.
   const std::shared_ptr<DirectFile> file = DirectFile::open(memory);
   if (file != nullptr) {
-    const Bytes bytes(5000, 3);
+    Bytes bytes(5000, 3);
     EXPECT_EQ(file->preallocate(10'000).error, 0);
-    EXPECT_EQ(file->write(bytes.data(), bytes.size(), 10, true).error, 0);
-    EXPECT_EQ(file->write(bytes.data(), bytes.size(), 5010, true).error, 0);
+    EXPECT_EQ(file->write({bytes.data(), bytes.size()}, 10, true).error, 0);
+    EXPECT_EQ(file->write({bytes.data(), bytes.size()}, 5010, true).error, 0);
     Bytes expected(10);
     expected.insert(expected.end(), 10'000, 3);
     expect_contents(memory, expected);
