@@ -62,7 +62,8 @@ export class RealCluster {
   }
 
   raftUrl(id: number): string {
-    return `http://127.0.0.1:${this.raftPorts[id - 1]}`;
+    const scheme = 'peer_tls' in this.changes ? 'https' : 'http';
+    return `${scheme}://127.0.0.1:${this.raftPorts[id - 1]}`;
   }
 
   raftPort(id: number): number {

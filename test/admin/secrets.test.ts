@@ -43,11 +43,11 @@ test('neither payloads nor the secret nor keys are in the log', async () => {
       'proposals of all three to be committed',
       () => cluster.servers.get(leader)!.figures().commitIndex >= before + 3 * payloads.length,
     );
-    const messaged = [...cluster.servers.values()][0]!;
-    await messaged.sendHostMessage(leader, Buffer.from(PAYLOAD)).catch(() => undefined);
+    const other = (leader % 3) + 1;
+    const answer = await cluster.servers.get(other)!.sendHostMessage(leader, Buffer.from(PAYLOAD));
+    expect(Buffer.from(answer).toString()).toContain(PAYLOAD);
     const ca = ['--cacert', authority.file];
     const at = ['--admin', cluster.url(leader), ...ca];
-    const other = (leader % 3) + 1;
     const wrong = `${directory.path}/wrong`;
     writeFileSync(wrong, `${TOKEN}-and-more\n`);
     expect((await polyraft('snapshot', ...at, '--token-file', wrong)).code).toBe(2);
@@ -58,14 +58,27 @@ test('neither payloads nor the secret nor keys are in the log', async () => {
     writeFileSync(cluster.tokenFile, `${TOKEN} with a blank\n`);
     expect((await polyraft('snapshot', ...at, '--token-file', wrong)).code).toBe(2);
     writeFileSync(cluster.tokenFile, `${TOKEN}\n`);
+    const key = readFileSync(own.keyFile, 'latin1');
+    const foreign = readFileSync(authority.issue('foreign').keyFile, 'latin1');
+    for (const [content, problem] of [
+      [foreign, 'does not belong to the certificate in'],
+      [key.replaceAll('PRIVATE', 'PUBLIC'), 'holds no private key in PEM'],
+      [key, 'the certificates were read again'],
+    ] as const) {
+      writeFileSync(own.keyFile, content);
+      await eventually(problem, async () => {
+        await polyraft('status', ...at);
+        return cluster.lines.some((line) => line.includes(problem));
+      });
+    }
     await cluster.stop(other);
     await cluster.start(other, 3);
     await cluster.leader();
     const lines = [...cluster.lines, ...cluster.debugLines].join('\n');
     expect(lines).toMatch(/asks to take a snapshot/);
     expect(cluster.debugLines.length).toBeGreaterThan(0);
-    const key = readFileSync(own.keyFile, 'latin1').split('\n')[1]!;
-    for (const secret of [PAYLOAD, TOKEN, key])
+    const keys = [key, foreign].map((text) => text.split('\n')[1]!);
+    for (const secret of [PAYLOAD, TOKEN, ...keys])
       for (const form of formsOf(secret)) expect(lines).not.toContain(form);
   } finally {
     await cluster.close();
