@@ -49,3 +49,20 @@ if(TARGET polyraft AND TARGET polyraft-examples)
   polyraft_programs(demo-programs kv_server kv_client)
   polyraft_programs(bench-programs bench_host bench_libraft_host craft_bench)
 endif()
+
+# libnode as a program (build/test/node/node), to run the bundles on the oldest Node that is at hand.
+if(TARGET polyraft-node)
+  add_executable(node_of_libnode "${CMAKE_SOURCE_DIR}/test/packaging/node/main.cc"
+    "${CMAKE_SOURCE_DIR}/src-native/runtime/embedded_scripts.cc")
+  target_link_libraries(node_of_libnode PRIVATE polyraft-compile Libnode::Libnode)
+  target_compile_options(node_of_libnode PRIVATE -fno-rtti)
+  # What is loaded into it takes Node's and libuv's functions from it; libnode finds its libraries beside itself.
+  target_link_options(node_of_libnode PRIVATE -Wl,--disable-new-dtags -Wl,--allow-shlib-undefined -Wl,--no-as-needed)
+  set_target_properties(node_of_libnode PROPERTIES OUTPUT_NAME node BUILD_WITH_INSTALL_RPATH ON
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test/node" INSTALL_RPATH "${POLYRAFT_PRIVATE_DIR}")
+  if(TARGET polyraft-libnode)
+    add_dependencies(node_of_libnode polyraft-libnode)
+    add_custom_command(TARGET node_of_libnode POST_BUILD COMMAND ${CMAKE_COMMAND} -E create_symlink
+      "${POLYRAFT_PRIVATE_DIR}/nodejs" "${CMAKE_BINARY_DIR}/test/node/nodejs" VERBATIM)
+  endif()
+endif()

@@ -11,12 +11,8 @@ import { problemText } from './problem-text.ts';
 import { EXIT_CODES_HELP, ExitCode, type Output } from './output.ts';
 import { HELP_COLUMNS, helpText } from './table.ts';
 
-/** Runs one command line (without node and script); resolves to the exit code, and never throws for bad input. */
-export async function run(parameters: readonly string[], output: Output): Promise<number> {
-  let code: number = ExitCode.Fine;
-  const done = (result: ExitCode): void => {
-    code = result;
-  };
+/** All commands; `done` gets the exit code of the one that has run. */
+export function makeProgram(output: Output, done: (code: ExitCode) => void): Command {
   const program = new Command('polyraft').description(
     'looks after polyraft servers: what they do, who belongs to them, and their files (also those of easyraft)',
   );
@@ -36,6 +32,15 @@ export async function run(parameters: readonly string[], output: Output): Promis
   addFileCommands(program, new NodeDisk(), output, done);
   addMachineCommands(program, output, done);
   addCompletion(program);
+  return program;
+}
+
+/** Runs one command line (without node and script); resolves to the exit code, and never throws for bad input. */
+export async function run(parameters: readonly string[], output: Output): Promise<number> {
+  let code: number = ExitCode.Fine;
+  const program = makeProgram(output, (result) => {
+    code = result;
+  });
   if (completeOurselves(program, parameters, output)) return code;
 
   try {

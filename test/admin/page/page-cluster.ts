@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../../scripts/tools/free-ports.ts';
-import { LineProcess } from '../../../scripts/tools/line-process.ts';
+import { LineProcess, run } from '../../../scripts/tools/line-process.ts';
 import { withChildren } from '../../../scripts/tools/process-facts.ts';
 import { signalAll } from '../../../scripts/tools/signal-all.ts';
 import type { ClusterView } from '../../../src-ts/admin/cluster-view.ts';
@@ -13,6 +13,7 @@ import { eventually, TOKEN } from '../real-cluster.ts';
 
 /** Enough that no test sees its end. */
 const ENDLESS = '1000000000';
+const VALUES = ['--value-bytes', '100'];
 /** One entry a message: catching up is hardly faster than the load, so it can be looked at on any machine. */
 const SLOW_CATCH_UP = { max_size_per_msg: 1, max_inflight_msgs: 4 } as const;
 
@@ -22,6 +23,8 @@ export class PageCluster {
   readonly kv: KvCluster;
   private readonly adminPorts: readonly number[];
   private load: LineProcess | null = null;
+  private told = 0;
+  private window = 0;
 
   private constructor(kv: KvCluster, adminPorts: readonly number[]) {
     this.kv = kv;
@@ -65,13 +68,29 @@ export class PageCluster {
 
   /** Writes that go on until they are stopped, so many at a time. */
   startLoad(window: number): void {
-    const parameters = ['--window', String(window), '--value-bytes', '100', '--patience', '60000'];
+    this.window = window;
+    const parameters = ['--progress', '--window', String(window), ...VALUES, '--patience', '60000'];
     this.load = new LineProcess('the load', KvCluster.program('kv_client'), [
       ...parameters,
       this.kv.endpoints(),
       'load',
       ENDLESS,
     ]);
+    this.load.on('line', (line) => {
+      const done = /^progress (\d+) /.exec(line)?.[1];
+      if (done !== undefined) this.told = Number(done);
+    });
+  }
+
+  /** Keys from 0 on whose writes have been acknowledged for certain: the window's last may be answered out of order. */
+  get acknowledged(): number {
+    return Math.max(0, this.told - this.window);
+  }
+
+  /** Reads these keys back from one server. */
+  verify(node: KvNode, keys: number): ReturnType<typeof run> {
+    const parameters = ['--stay', ...VALUES, '--patience', '20000', this.kv.endpoints([node]), 'verify'];
+    return run(KvCluster.program('kv_client'), [...parameters, String(keys)]);
   }
 
   async stopLoad(): Promise<void> {
