@@ -139,6 +139,9 @@ describe('under load', { timeout: 120_000 }, () => {
     );
     expect(snapshots.every(({ whole }) => whole)).toBe(true);
     expect(await told('snap', 'info', snapshots[0]!.file)).toMatch(/ whole$/);
+    expect(await told('snap', 'extract', snapshots[0]!.file, 'state')).toMatch(
+      /^state: \d+ bytes, the state after entry \d+$/,
+    );
   });
 
   it('members come, are promoted, move and go', async () => {
