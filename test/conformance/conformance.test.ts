@@ -6,7 +6,7 @@ import { dataFiles, runFile, type DataFile } from './suites.ts';
 /** The same file, with one more line expected from its last command that expects anything. */
 function spoiled(file: DataFile): DataFile {
   const commands = [...file.commands];
-  const at = commands.findLastIndex((command) => comparable(command.expected) !== '');
+  const at = commands.map(({ expected }) => comparable(expected) !== '').lastIndexOf(true);
   const command = commands[at]!;
   commands[at] = { ...command, expected: `${command.expected}\nanother line` };
   return { ...file, commands };

@@ -70,7 +70,9 @@ describe.each(runtimes())('%s runtime', (runtime) => {
     await waitUntil('a snapshot reaches the follower', 60_000, () => restores(follower.directory) > before);
     await leader.host!.quiet();
     await cluster.expectNothingLost();
-    const { after } = readJournal(join(follower.directory, 'journal')).findLast((run) => run.after > 0)!;
+    const { after } = readJournal(join(follower.directory, 'journal'))
+      .filter((run) => run.after > 0)
+      .at(-1)!;
     expect(after, 'the snapshot is newer than what the follower had').toBeGreaterThan(lastIndex);
   }, 200_000);
 });
