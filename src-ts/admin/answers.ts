@@ -28,6 +28,10 @@ const STATUS_OF_CODES: Partial<Record<ErrorCode, number>> = {
   [ErrorCode.UNKNOWN_OUTCOME]: 504,
 };
 
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
+}
+
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -39,7 +43,7 @@ export function answer(
   if (response.destroyed || response.headersSent) return;
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
   // What is left of a request that is refused is not read: it could be long.
-  if (!request.complete) response.setHeader('Connection', 'close');
+  if (!request.complete && hasBody(request)) response.setHeader('Connection', 'close');
   response.writeHead(status, {
     ...COMMON_HEADERS,
     'Content-Type': type,

@@ -1,7 +1,7 @@
 /** The admin endpoint over real sockets: what it tells, what it refuses, and what it survives. */
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { Agent, get, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ClusterView } from '../../src-ts/admin/cluster-view.ts';
@@ -59,6 +59,23 @@ function raw(port: number, bytes: Buffer, limitMs = 20_000): Promise<string> {
 }
 
 describe('what everybody may read', () => {
+  test('all of it over one connection, where the client keeps it', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ports = new Set<number>();
+    for (const path of ['/', '/metrics', '/healthz', '/readyz', '/status', '/cluster', '/samples']) {
+      const port = await new Promise<number>((resolve, reject) => {
+        const asked = get(cluster.url(1, path), { agent }, (response) => {
+          const { localPort } = response.socket;
+          response.resume().on('end', () => setImmediate(resolve, localPort));
+        });
+        asked.on('error', reject);
+      });
+      ports.add(port);
+    }
+    agent.destroy();
+    expect(ports.size).toBe(1);
+  });
+
   test('each path has its answer, and headers that keep it where it is', async () => {
     for (const [path, type] of [
       ['/', 'text/html; charset=utf-8'],
