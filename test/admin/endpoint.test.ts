@@ -61,9 +61,9 @@ function raw(port: number, bytes: Buffer, limitMs = 20_000): Promise<string> {
 describe('what everybody may read', () => {
   test('all of it over one connection, where the client keeps it', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const ports = new Set<number>();
+    const ports = new Set<number | undefined>();
     for (const path of ['/', '/metrics', '/healthz', '/readyz', '/status', '/cluster', '/samples']) {
-      const port = await new Promise<number>((resolve, reject) => {
+      const port = await new Promise<number | undefined>((resolve, reject) => {
         const asked = get(cluster.url(1, path), { agent }, (response) => {
           const { localPort } = response.socket;
           response.resume().on('end', () => setImmediate(resolve, localPort));
