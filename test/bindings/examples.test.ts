@@ -24,6 +24,8 @@ interface Program {
   /** The file that the document shows in full; null where the program stands in the document only. */
   readonly file: string | null;
   readonly missing: string | null;
+  /** What the document says runs it in a checkout; null where other steps are needed. */
+  readonly line: string | null;
   /** Program and arguments, for the text of the document and a URL. */
   readonly command: (directory: string, text: string, url: string) => Words | Promise<Words>;
 }
@@ -35,6 +37,7 @@ const PROGRAMS: readonly Program[] = [
     fence: 'c',
     file: 'examples-c/counter.c',
     missing: null,
+    line: 'npm run build && build/examples/counter',
     command: (_directory, _text, url) => [join(buildDirectory, 'examples/counter'), url],
   },
   {
@@ -43,6 +46,7 @@ const PROGRAMS: readonly Program[] = [
     fence: 'cpp',
     file: 'examples-c/cpp_counter.cpp',
     missing: null,
+    line: 'npm run build && build/examples/cpp_counter',
     command: (_directory, _text, url) => [join(buildDirectory, 'examples/cpp_counter'), url],
   },
   {
@@ -51,6 +55,7 @@ const PROGRAMS: readonly Program[] = [
     fence: 'rust',
     file: 'examples-ffi/rust/examples/counter.rs',
     missing: hasRust() ? null : 'cargo and rustc are not installed, or too old',
+    line: null,
     command: async (_directory, _text, url) => [await rustExample('counter'), url],
   },
   {
@@ -59,6 +64,7 @@ const PROGRAMS: readonly Program[] = [
     fence: 'js',
     file: 'examples-node/counter.mjs',
     missing: null,
+    line: 'npm run build && npm run library && node examples-node/counter.mjs',
     command: (_directory, _text, url) => [process.execPath, inRoot('examples-node/counter.mjs'), url],
   },
   {
@@ -67,6 +73,7 @@ const PROGRAMS: readonly Program[] = [
     fence: 'python',
     file: null,
     missing: hasPython() ? null : 'python3 is not installed, or too old',
+    line: null,
     command: (directory, text, url) => {
       const file = join(directory, 'program.py');
       writeFileSync(file, text.replace(URL_IN_TEXT, url));
@@ -98,18 +105,22 @@ beforeAll(async () => {
 }, TIMEOUT_MS);
 
 describe.concurrent('getting started', () => {
-  for (const { language, document, fence, file, missing, command } of PROGRAMS) {
+  for (const { language, document, fence, file, missing, line, command } of PROGRAMS) {
     test.skipIf(missing !== null)(
       `${language}: the first program counts to 5, and goes on from there${missing === null ? '' : ` (${missing})`}`,
       async () => {
-        const text = new RegExp(`^\`\`\`${fence}\\n([^]*?)^\`\`\`$`, 'm').exec(
-          readFileSync(document, 'utf8'),
-        )?.[1];
+        const page = readFileSync(document, 'utf8');
+        const text = new RegExp(`^\`\`\`${fence}\\n([^]*?)^\`\`\`$`, 'm').exec(page)?.[1];
         expect(text).toContain(URL_IN_TEXT);
         if (file !== null) expect(text).toBe(readFileSync(file, 'utf8'));
         await inDirectory(async (directory) => {
           const [port] = await freePorts(1);
           const [program, ...args] = await command(directory, text!, peerUrl(port!));
+          if (line !== null) {
+            expect(page).toContain(`\n    ${line}\n`);
+            const told = line.split(' ').at(-1)!;
+            expect([program, ...args].some((word) => word.endsWith(told))).toBe(true);
+          }
           for (const expected of ['5\n', '10\n']) {
             const { stdout } = await run(program, args, { cwd: directory, env: environment });
             expect(stdout).toBe(expected);

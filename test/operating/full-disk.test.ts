@@ -6,7 +6,8 @@ import { waitUntil } from '../scenario/wait-until.ts';
 import { OperatedCluster, operatedRuntimes } from './operated-cluster.ts';
 import { SmallDisk } from './small-disk.ts';
 
-const LOAD = { threads: 2, window: 8, bytes: 8192, pauseUs: 1000 };
+/** Less than the disk takes in the time that this needs. */
+const LOAD = { threads: 1, window: 4, bytes: 8192, pauseUs: 3000 };
 
 describe.each(operatedRuntimes())('%s runtime', (runtime) => {
   let operated: OperatedCluster;
@@ -48,6 +49,7 @@ describe.each(operatedRuntimes())('%s runtime', (runtime) => {
       30_000,
       async () => (await next.host!.counts()).acknowledged > acknowledged,
     );
+    await operated.quiet();
     await cluster.killNode(node);
 
     disk.free();

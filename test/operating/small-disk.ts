@@ -37,7 +37,7 @@ class SmallTmpfs extends SmallDisk {
   constructor(directory: string) {
     rmSync(directory, { recursive: true, force: true });
     super(directory);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'none', directory], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=128m', 'none', directory], { stdio: 'ignore' });
   }
 
   private get ballast(): string {

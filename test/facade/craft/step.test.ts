@@ -491,10 +491,8 @@ describe('errors', () => {
     const follower = cluster.of(2);
     const entries = [{ term: 9, kind: 1, text: 'b', members: null }];
     const packet = { from: 3, to: 2, type: MessageCode.appendEntries, term: 9, snapshot: null };
-    const first = follower.receive({ ...packet, words: [2, 2, 2, 1], entries });
-    expect(first.code).toBe(0);
-    const second = follower.receive({ ...packet, words: [3, 7, 3, 1], entries });
-    expect([0, Code.shutdown]).toContain(second.code);
+    // Behind entries that are committed here, with another term than they have.
+    expect(follower.receive({ ...packet, words: [2, 2, 2, 1], entries }).code).toBe(Code.shutdown);
   });
 });
 

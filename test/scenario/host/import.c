@@ -60,5 +60,7 @@ int import_state(RAFT_Handle raft, const char* path, uint64_t* count) {
   }
   sem_destroy(&import.room);
   *count = import.count;
-  return atomic_load(&import.failure);
+  const int code = atomic_load(&import.failure);
+  /* Committed is not applied: who asks this node next shall find it all. */
+  return code == RAFT_OK ? RAFT_ReadIndex(raft, RAFT_READ_SAFE, ROOM_TIMEOUT_MS, NULL) : code;
 }
