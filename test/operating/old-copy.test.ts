@@ -85,7 +85,14 @@ describe.each(operatedRuntimes())('%s runtime', (runtime) => {
     // The one that has them stops when the others go on without.
     const host = await operated.startNode(leader);
     await cluster.load(next, LOAD);
-    await waitUntil('it stops for good', 30_000, () => host.hasEvent(EVENT_SERVER_FAILED));
+    await waitUntil('it stops for good', 60_000, () => host.hasEvent(EVENT_SERVER_FAILED)).catch(
+      async (error: unknown) => {
+        const seen = await Promise.all(
+          cluster.running.map(async (each) => JSON.stringify(await each.status())),
+        );
+        throw new Error([String(error), ...host.process.errors.slice(-8), ...seen].join('\n'));
+      },
+    );
     expect(host.events.find(({ code }) => code === EVENT_SERVER_FAILED)!.text).toMatch(
       /entry \d+ conflicts with a committed entry .* another node has lost entries/,
     );
