@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "engine/varint.h"
+
 namespace polyraft::engine {
 namespace {
 
@@ -14,12 +16,6 @@ constexpr size_t kPrefixBytes = 8;
 constexpr size_t kEntryOverheadBytes = 40;
 constexpr size_t kPayloadHeaderBytes = 8;
 constexpr uint32_t kNotForHost = 1;
-
-uint8_t* put_varint(uint8_t* at, uint64_t value) {
-  for (; value >= 128; value >>= 7) *at++ = static_cast<uint8_t>(value | 128);
-  *at++ = static_cast<uint8_t>(value);
-  return at;
-}
 
 // Null when the number does not end before `end`, or within 63 bits.
 const uint8_t* read_varint(const uint8_t* at, const uint8_t* end, uint64_t* value) {

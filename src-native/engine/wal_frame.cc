@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/crc32c.h"
+#include "engine/varint.h"
 
 namespace polyraft::engine {
 namespace {
@@ -13,12 +14,6 @@ constexpr uint8_t kTypeTag = 0x08;
 constexpr uint8_t kCrcTag = 0x10;
 constexpr uint8_t kDataTag = 0x1a;
 constexpr uint64_t kPaddingFlag = 0x80;
-
-uint8_t* put_varint(uint8_t* at, uint64_t value) {
-  for (; value >= 128; value >>= 7) *at++ = static_cast<uint8_t>(value | 128);
-  *at++ = static_cast<uint8_t>(value);
-  return at;
-}
 
 }  // namespace
 
