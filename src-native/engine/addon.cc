@@ -429,7 +429,8 @@ class Addon {
   Napi::Value block_offset(const Napi::CallbackInfo& info) {
     Span bytes;
     if (!read_bytes(info, 0, "bytes must be a Uint8Array", &bytes)) return env_.Undefined();
-    return Napi::Number::New(env_, static_cast<double>(-reinterpret_cast<uintptr_t>(bytes.data) % 4096));
+    return Napi::Number::New(env_,
+                             static_cast<double>(-reinterpret_cast<uintptr_t>(bytes.data) % kBlockBytes));
   }
 
   Napi::Value end_direct(const Napi::CallbackInfo& info) {

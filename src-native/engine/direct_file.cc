@@ -14,8 +14,6 @@
 namespace polyraft::engine {
 namespace {
 
-// Every direct write begins, ends and lies in memory at a multiple of this. Devices want 512 or 4096.
-constexpr size_t kBlockBytes = 4096;
 constexpr size_t kBufferBytesMax = size_t{1} << 20;
 // A sync that comes meanwhile waits for one of these: small pieces, one at a time.
 constexpr size_t kZeroPieceBytes = size_t{256} << 10;

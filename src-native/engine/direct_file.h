@@ -15,6 +15,9 @@
 
 namespace polyraft::engine {
 
+// Every direct write begins, ends and lies in memory at a multiple of this. Devices want 512 or 4096.
+inline constexpr size_t kBlockBytes = 4096;
+
 // Bytes to write, and how many before and behind them may be changed meanwhile.
 struct WritePart {
   uint8_t* data = nullptr;
